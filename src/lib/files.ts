@@ -1,0 +1,105 @@
+/**
+ * Writing files so that a reader, or a crash, never sees half of one.
+ *
+ * @module
+ */
+
+import { Fault } from "./fault.ts";
+
+/** Replaces `path` in one step; `mode` is that of the new file. */
+export async function writeFileAtomic(
+  path: string,
+  data: Uint8Array | string,
+  mode = 0o600,
+): Promise<void> {
+  const bytes = typeof data === "string"
+    ? new TextEncoder().encode(data)
+    : data;
+  const temporary = `${path}.new`;
+  try {
+    {
+      using file = await Deno.open(temporary, {
+        write: true,
+        create: true,
+        truncate: true,
+        mode,
+      });
+      await writeAll(file, bytes);
+      await file.sync();
+    }
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await removeIfThere(temporary);
+    throw storageFault(error, "write", path);
+  }
+}
+
+export async function writeAll(
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += await file.write(bytes.subarray(done));
+  }
+}
+
+/** Makes a folder and its parents, the last one with `mode`. */
+export async function makeDir(path: string, mode = 0o700): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode });
+  } catch (error) {
+    throw storageFault(error, "make folder", path);
+  }
+}
+
+export async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+export async function readTextIfThere(
+  path: string,
+): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Turns the errors of a full or read-only disk into faults; others unchanged. */
+export function storageFault(
+  error: unknown,
+  verb: string,
+  path: string,
+): unknown {
+  const text = error instanceof Error ? error.message : String(error);
+  if (
+    /os error 28|ENOSPC|os error 122|EDQUOT|database or disk is full/.test(text)
+  ) {
+    return new Fault(
+      "disk-full",
+      `Cannot ${verb} "${path}": no space is left on its file system`,
+      { cause: error, hint: `Make room there (df -h "${path}") and try again` },
+    );
+  }
+  if (/os error 30|EROFS/.test(text)) {
+    return new Fault(
+      "disk-full",
+      `Cannot ${verb} "${path}": its file system is read-only`,
+      { cause: error, hint: "Mount it read-write, or set VOLANT_STATE_DIR" },
+    );
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new Fault(
+      "invalid-input",
+      `Cannot ${verb} "${path}": permission denied`,
+      { cause: error, hint: "Run as its owner, or name another folder" },
+    );
+  }
+  return error;
+}
