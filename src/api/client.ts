@@ -1,0 +1,138 @@
+/**
+ * The typed client every caller of the daemon uses, the CLI included.
+ *
+ * It speaks HTTP over the daemon's Unix socket. An error body becomes the very
+ * `Fault` the daemon threw. It validates nothing: the daemon is trusted.
+ *
+ * @module
+ */
+
+import { Fault, isFaultCode } from "../lib/fault.ts";
+import { encodeInput, type Endpoint } from "./endpoint.ts";
+
+/** Host part of every URL; the socket decides where it goes. */
+const ORIGIN = "http://localhost";
+
+export class Client implements Disposable {
+  readonly #http: Deno.HttpClient;
+  readonly #socketPath: string;
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+    this.#http = Deno.createHttpClient({
+      proxy: { transport: "unix", path: socketPath },
+    });
+  }
+
+  /** Calls an endpoint that answers with one JSON value, or with nothing. */
+  async call<Input extends object, Reply>(
+    endpoint: Endpoint<Input, Reply>,
+    input: Input,
+    signal?: AbortSignal,
+  ): Promise<Reply> {
+    const response = await this.#fetch(endpoint, input, signal);
+    if (response.status === 204) return undefined as Reply;
+    return await response.json() as Reply;
+  }
+
+  /** Calls an endpoint that answers with a JSON object a line, until it ends. */
+  async *stream<Input extends object, Reply>(
+    endpoint: Endpoint<Input, Reply>,
+    input: Input,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Reply, void, void> {
+    const response = await this.#fetch(endpoint, input, signal);
+    if (response.body === null) return;
+    for await (const line of lines(response.body)) {
+      if (line !== "") yield JSON.parse(line) as Reply;
+    }
+  }
+
+  /** Opens a WebSocket of the daemon's, such as a console. */
+  async webSocket(path: string): Promise<WebSocket> {
+    const socket = new WebSocket(`ws://localhost${path}`, {
+      client: this.#http,
+    });
+    socket.binaryType = "arraybuffer";
+    await new Promise<void>((resolve, reject) => {
+      socket.onopen = () => resolve();
+      socket.onerror = (event) => {
+        const text = event instanceof ErrorEvent ? event.message : "refused";
+        reject(
+          new Fault("daemon-unavailable", `Cannot open "${path}": ${text}`),
+        );
+      };
+    });
+    return socket;
+  }
+
+  async #fetch<Input extends object>(
+    endpoint: Endpoint<Input>,
+    input: Input,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const { url, body } = encodeInput(
+      endpoint,
+      input as Readonly<Record<string, unknown>>,
+    );
+    let response: Response;
+    try {
+      response = await fetch(ORIGIN + url, {
+        method: endpoint.method,
+        client: this.#http,
+        signal: signal ?? null,
+        ...(body === undefined
+          ? {}
+          : { body, headers: { "content-type": "application/json" } }),
+      });
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      throw new Fault(
+        "daemon-unavailable",
+        `Cannot reach the daemon at "${this.#socketPath}"`,
+        {
+          cause,
+          hint:
+            "Start it with `volant daemon`, or name its socket with --socket or VOLANT_SOCKET",
+        },
+      );
+    }
+    if (!response.ok) throw await faultFrom(response);
+    return response;
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.close();
+  }
+}
+
+async function* lines(
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<string, void, void> {
+  let rest = "";
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts;
+  }
+  if (rest !== "") yield rest;
+}
+
+async function faultFrom(response: Response): Promise<Fault> {
+  const text = await response.text();
+  try {
+    const { error, code, hint, details } = JSON.parse(text);
+    if (isFaultCode(code)) {
+      return new Fault(code, String(error), { hint, details });
+    }
+  } catch {
+    // Not our JSON: something else serves on that socket; said below.
+  }
+  return new Fault(
+    "daemon-unavailable",
+    `Cannot understand the daemon's answer: HTTP ${response.status} ${
+      text.slice(0, 200)
+    }`,
+    { hint: "Check that the socket is that of a volant daemon" },
+  );
+}

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { readConfig } from "./config.ts";
+
+const none = () => undefined;
+const home = (name: string) => name === "HOME" ? "/home/u" : undefined;
+
+Deno.test("readConfig() prefers the command line to the environment", () => {
+  const env = (name: string) =>
+    ({ VOLANT_STATE_DIR: "/e", VOLANT_LOG_LEVEL: "debug" })[name];
+  const config = readConfig(["--state-dir", "/c", "--runtime-dir=/r"], env);
+  assert.equal(config?.folders.stateDir, "/c");
+  assert.equal(config?.folders.socketPath, "/r/volant.sock");
+  assert.equal(config?.logLevel, "debug");
+});
+
+Deno.test("readConfig() makes relative folders absolute", () => {
+  const config = readConfig(["--state-dir=s", "--runtime-dir=r"], home);
+  assert.equal(config?.folders.stateDir, `${Deno.cwd()}/s`);
+});
+
+Deno.test("readConfig() names what it cannot use", () => {
+  assert.throws(() => readConfig(["--hypervisor=xen"], home), {
+    message: `Cannot use --hypervisor "xen"`,
+    code: "invalid-input",
+  });
+  assert.throws(() => readConfig(["--nope"], home), { code: "invalid-input" });
+  assert.equal(readConfig(["--help"], none), undefined);
+});

@@ -1,0 +1,139 @@
+/**
+ * The composition root: builds the daemon out of its parts, and is the only
+ * file that knows them all.
+ *
+ * @module
+ */
+
+import type { Hono } from "hono";
+import { findPasst } from "../host/passt.ts";
+import { findQemu } from "../host/qemu.ts";
+import { availableMemoryMib } from "../host/memory.ts";
+import { probeKvm } from "../host/kvm.ts";
+import { tscKhz } from "../host/tsc.ts";
+import { type Assets, unpackAssets } from "../lib/assets.ts";
+import { makeDir, removeIfThere } from "../lib/files.ts";
+import { lockFile } from "../lib/lock.ts";
+import { logger } from "../lib/log.ts";
+import { version } from "../lib/self.ts";
+import { ArtifactStore } from "./artifacts/artifact_store.ts";
+import type { DaemonConfig } from "./config.ts";
+import { EventBus } from "./events/event_bus.ts";
+import type { Hypervisor } from "./hypervisors/hypervisor.ts";
+import { hypervisor } from "./hypervisors/registry.ts";
+import { networks } from "./networks/registry.ts";
+import { addConsole } from "./routes/console.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { systemRoutes } from "./routes/system.ts";
+import { vmRoutes } from "./routes/vms.ts";
+import { createApp, serveSocket } from "./server.ts";
+import { openDatabase } from "./store/database.ts";
+import { VmStore } from "./store/vms.ts";
+import type { VmDeps } from "./vm/deps.ts";
+import { VmKeeper } from "./vm/keeper.ts";
+import { reconcile } from "./vm/reconcile.ts";
+import { VmService } from "./vm/service.ts";
+
+/** Requests that are being answered may take so long when the daemon stops. */
+const DRAIN_MS = 2000;
+
+/** Starts the daemon; disposing of it stops it, and leaves all machines running. */
+export async function startDaemon(
+  config: DaemonConfig,
+): Promise<AsyncDisposable> {
+  const log = logger("daemon");
+  const { folders } = config;
+  await using undo = new AsyncDisposableStack();
+
+  // A VMM that runs as somebody else passes through both.
+  await makeDir(folders.stateDir, 0o711);
+  await makeDir(folders.runtimeDir, 0o711);
+  undo.use(await lockFile(`${folders.stateDir}/lock`));
+  const assets = await unpackAssets(folders.stateDir);
+  const database = openDatabase(`${folders.stateDir}/volant.db`);
+  undo.defer(() => database.close());
+
+  const stop = new AbortController();
+  const deps: VmDeps = {
+    vms: new VmStore(database),
+    artifacts: new ArtifactStore(folders.stateDir),
+    events: new EventBus(),
+    hypervisor: chosenHypervisor(config, assets),
+    networks: networks({ findPasst }),
+    folders,
+    kernelPath: assets.vmlinuxGeneric,
+    availableMemoryMib,
+    uidBase: config.uidBase,
+    log: logger("vm"),
+  };
+  await deps.artifacts.open();
+  // Booting a probe guest takes a while: better now than in the first request.
+  deps.hypervisor.probe().catch(({ message }) =>
+    log.warn("No guest can be started: {message}", { message })
+  );
+  const keeper = new VmKeeper(deps);
+  undo.defer(() => keeper.release());
+  await reconcile(deps, keeper);
+
+  const vms = new VmService(deps, keeper, stop.signal);
+  const app = buildApp(config, deps, vms, stop.signal);
+  const server = await serveSocket(app, folders.socketPath);
+  undo.defer(() => removeIfThere(folders.socketPath));
+  undo.defer(() => drain(server));
+  undo.defer(() =>
+    stop.abort(new DOMException("The daemon stops", "AbortError"))
+  );
+  log.info("Listening on {socket}", { socket: folders.socketPath });
+  return undo.move();
+}
+
+function chosenHypervisor(
+  { hypervisor: name, folders }: DaemonConfig,
+  { monitor, vmlinuxGeneric }: Assets,
+): Hypervisor {
+  const log = logger("hypervisor");
+  return hypervisor(name, {
+    monitorPath: monitor,
+    find: findQemu,
+    tscKhz: () => tscKhz(monitor),
+    async kvmWorks(qemuPath) {
+      const { works, reason } = await probeKvm({
+        qemuPath,
+        kernelPath: vmlinuxGeneric,
+        cachePath: `${folders.stateDir}/kvm-probe.json`,
+      });
+      if (!works) log.warn("Guests are emulated: {reason}", { reason });
+      return works;
+    },
+  });
+}
+
+function buildApp(
+  { folders }: DaemonConfig,
+  { hypervisor, events }: VmDeps,
+  vms: VmService,
+  stop: AbortSignal,
+): Hono {
+  return createApp({
+    version: version(),
+    log: logger("api"),
+    routes: [
+      ...vmRoutes(vms),
+      ...logRoutes(vms),
+      ...eventRoutes(events, stop),
+      ...systemRoutes({ version: version(), folders, hypervisor, vms }),
+    ],
+    extra: (app) => addConsole(app, vms),
+  });
+}
+
+/** Streams that nobody ends are cut after a while. */
+async function drain(server: Deno.HttpServer): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, DRAIN_MS);
+  });
+  await Promise.race([server.shutdown(), late]);
+  clearTimeout(timer);
+}

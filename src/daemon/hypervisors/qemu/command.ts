@@ -1,0 +1,134 @@
+/**
+ * The QEMU command of a boot, as a pure function.
+ *
+ * The machine is `microvm`: no firmware, no PCI, no ACPI, virtio over MMIO. Each
+ * stream of the guest is one UART on a descriptor that the monitor inherits to
+ * QEMU, so there is no socket file to find, to race for or to leave behind.
+ *
+ * @module
+ */
+
+import type { BootSpec } from "../hypervisor.ts";
+
+/** Descriptors of the VMM; the monitor puts them there. */
+export const DESCRIPTORS = {
+  console: 10,
+  control: 11,
+  output: 12,
+  network: 13,
+  /** In the companion. */
+  companion: 5,
+} as const;
+
+export interface QemuHost {
+  readonly path: string;
+  readonly accelerator: "kvm" | "tcg";
+  /** Rate of the host's time stamp counter; needed without KVM. */
+  readonly tscKhz: number;
+}
+
+/** UARTs in the order of their device nodes, ttyS0 first. */
+const UARTS = ["console", "control", "output"] as const;
+
+export function qemuCommand(host: QemuHost, spec: BootSpec): string[] {
+  const kvm = host.accelerator === "kvm";
+  return [
+    host.path,
+    "-name",
+    `guest=${escapeCommas(spec.name)}`,
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    // No child processes, no new privileges, no obsolete system calls.
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    "-M",
+    "microvm,x-option-roms=off,pit=on,pic=on,rtc=on,acpi=off,isa-serial=off",
+    "-accel",
+    host.accelerator,
+    "-cpu",
+    // Without -erms the kernel copies by loops that TCG translates well.
+    kvm ? "host" : "max,-erms",
+    "-smp",
+    String(spec.vcpus),
+    "-m",
+    String(spec.memoryMib),
+    "-kernel",
+    spec.kernelPath,
+    ...(spec.initramfsPath === undefined
+      ? []
+      : ["-initrd", spec.initramfsPath]),
+    "-append",
+    qemuCommandLine(host, spec),
+    ...uarts(spec),
+    ...disks(spec),
+    ...nic(spec),
+  ];
+}
+
+/** The guest's whole kernel command line. */
+export function qemuCommandLine(host: QemuHost, spec: BootSpec): string {
+  return [
+    "console=ttyS0",
+    "quiet",
+    // A triple fault ends QEMU (-no-reboot), after a panic too.
+    "reboot=t",
+    "panic=-1",
+    ...(host.accelerator === "kvm" ? [] : tcgWords(host.tscKhz)),
+    ...spec.kernelArgs,
+  ].join(" ");
+}
+
+/** Under emulation every timer calibration is slow, and a wrong one is for ever. */
+function tcgWords(tscKhz: number): string[] {
+  return [
+    `tsc_early_khz=${tscKhz}`,
+    "tsc=reliable",
+    "nolapic_timer",
+    "no_timer_check",
+    "noreplace-smp",
+    "percpu_alloc=page",
+  ];
+}
+
+function uarts(spec: BootSpec): string[] {
+  return UARTS.flatMap((stream, index) => {
+    if (stream === "control" && !spec.hasShim) return [];
+    return [
+      "-chardev",
+      `socket,id=${stream},fd=${DESCRIPTORS[stream]}`,
+      "-device",
+      `isa-serial,chardev=${stream},index=${index}`,
+    ];
+  });
+}
+
+function disks(spec: BootSpec): string[] {
+  return spec.disks.flatMap(({ path, readOnly }, index) => [
+    "-drive",
+    `if=none,id=disk${index},format=raw,readonly=${
+      readOnly ? "on" : "off"
+    },file=${escapeCommas(path)}`,
+    "-device",
+    `virtio-blk-device,drive=disk${index}`,
+  ]);
+}
+
+function nic({ nic }: BootSpec): string[] {
+  if (nic === undefined) return [];
+  return [
+    "-netdev",
+    nic.kind === "stream"
+      ? `stream,id=net0,addr.type=fd,addr.str=${DESCRIPTORS.network}`
+      : `tap,id=net0,ifname=${nic.tapName},script=no,downscript=no`,
+    "-device",
+    `virtio-net-device,netdev=net0,mac=${nic.mac}`,
+  ];
+}
+
+/** QEMU's option lists take a comma in a value doubled. */
+function escapeCommas(value: string): string {
+  return value.replaceAll(",", ",,");
+}

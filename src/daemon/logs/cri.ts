@@ -1,0 +1,34 @@
+/**
+ * The lines of a workload's log as the monitor writes them: the CRI form,
+ * `<time> <stream> <F|P> <text>`, where P is a part that goes on in the next.
+ *
+ * @module
+ */
+
+import type { LogLine } from "../../api/vms.ts";
+
+/** Joins parts; a line that is not in the form is handed on as it is. */
+export class CriReader {
+  #part: LogLine | undefined;
+
+  /** The whole line that `text` ends, or undefined if it goes on. */
+  read(text: string): LogLine | undefined {
+    const [, timestamp = "", stream, kind, rest = ""] =
+      /^(\S+) (stdout|stderr) ([FP]) ?(.*)$/s.exec(text) ??
+        ["", "", "stdout", "F", text];
+    const line: LogLine = {
+      timestamp: this.#part?.timestamp ?? timestamp,
+      stream: stream === "stderr" ? "stderr" : "stdout",
+      line: (this.#part?.line ?? "") + rest,
+    };
+    this.#part = kind === "P" ? line : undefined;
+    return kind === "P" ? undefined : line;
+  }
+
+  /** What is left when the log ends in a part. */
+  rest(): LogLine | undefined {
+    const part = this.#part;
+    this.#part = undefined;
+    return part;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Reads a log that its monitor rotates: first what is there, then what comes.
+ *
+ * The files are the truth, not the monitor: so a log is read the same way while
+ * the machine runs, after it ended, and when its monitor was killed.
+ *
+ * @module
+ */
+
+import { pause } from "../../lib/deadline.ts";
+
+/** Rotated files are `NAME.1` (newest) to `NAME.9`. */
+const ROTATED_MAX = 9;
+const CHUNK_BYTES = 64 * 1024;
+/** A line longer than this is handed on in pieces. */
+const LINE_MAX = 1024 * 1024;
+const FOLLOW_PAUSE_MS = 50;
+
+export interface ReadOptions {
+  /** Go on with what is added, until the signal aborts or `ended` says so. */
+  readonly follow: boolean;
+  /** Whether nothing will be added any more; asked when all was read. */
+  readonly ended: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The lines of a log without their ends, oldest first. */
+export async function* logLines(
+  path: string,
+  { follow, ended, signal }: ReadOptions,
+): AsyncGenerator<string, void, void> {
+  const lines = new LineSplitter();
+  let open: Deno.FsFile | undefined;
+  try {
+    for (const file of await rotated(path)) {
+      using old = await openIfThere(file);
+      if (old !== undefined) yield* lines.of(chunks(old));
+    }
+    for (;;) {
+      // Asked before the read, so that what came until the end is not missed.
+      const last = !follow || ended();
+      open ??= await openIfThere(path);
+      if (open !== undefined) yield* lines.of(chunks(open));
+      if (last || signal.aborted) break;
+      if (open !== undefined && await wasRotated(open, path)) {
+        yield* lines.of(chunks(open));
+        open.close();
+        open = undefined;
+        continue;
+      }
+      await pause(FOLLOW_PAUSE_MS, signal).catch(() => {
+        // The reader went: the next look at the signal ends the loop.
+      });
+    }
+    yield* lines.rest();
+  } finally {
+    open?.close();
+  }
+}
+
+/** The last `count` of `all`, which is read to its end. */
+export async function* tail<T>(
+  all: AsyncIterable<T>,
+  count: number,
+): AsyncGenerator<T, void, void> {
+  const last: T[] = [];
+  for await (const each of all) {
+    last.push(each);
+    if (last.length > count) last.shift();
+  }
+  yield* last;
+}
+
+async function rotated(path: string): Promise<string[]> {
+  const files: string[] = [];
+  for (let number = ROTATED_MAX; number >= 1; number--) {
+    const file = `${path}.${number}`;
+    if (await Deno.stat(file).catch(() => undefined)) files.push(file);
+  }
+  return files;
+}
+
+async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function wasRotated(open: Deno.FsFile, path: string): Promise<boolean> {
+  const now = await Deno.stat(path).catch(() => undefined);
+  return now !== undefined && now.ino !== (await open.stat()).ino;
+}
+
+async function* chunks(
+  file: Deno.FsFile,
+): AsyncGenerator<Uint8Array, void, void> {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (;;) {
+    const count = await file.read(chunk);
+    if (count === null) return;
+    yield chunk.subarray(0, count);
+  }
+}
+
+class LineSplitter {
+  readonly #decoder = new TextDecoder();
+  #part = "";
+
+  async *of(
+    chunks: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<string, void, void> {
+    for await (const chunk of chunks) {
+      const text = this.#part + this.#decoder.decode(chunk, { stream: true });
+      const lines = text.split("\n");
+      this.#part = lines.pop() ?? "";
+      yield* lines;
+      if (this.#part.length > LINE_MAX) yield* this.rest();
+    }
+  }
+
+  *rest(): Generator<string, void, void> {
+    if (this.#part !== "") yield this.#part;
+    this.#part = "";
+  }
+}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { logLines, tail } from "./log_file.ts";
+
+async function withFolder(test: (path: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(`${folder}/output.log`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const all = {
+  follow: false,
+  ended: () => true,
+  signal: new AbortController().signal,
+};
+
+Deno.test("logLines() reads rotated files first, oldest first", () =>
+  withFolder(async (path) => {
+    await Deno.writeTextFile(`${path}.2`, "a\nb\n");
+    await Deno.writeTextFile(`${path}.1`, "c\n");
+    await Deno.writeTextFile(path, "d\nhalf");
+    assert.deepEqual(await Array.fromAsync(logLines(path, all)), [
+      "a",
+      "b",
+      "c",
+      "d",
+      "half",
+    ]);
+    const last = await Array.fromAsync(tail(logLines(path, all), 2));
+    assert.deepEqual(last, ["d", "half"]);
+  }));
+
+Deno.test("logLines() of a log that was never written is empty", () =>
+  withFolder(async (path) => {
+    assert.deepEqual(await Array.fromAsync(logLines(path, all)), []);
+  }));
+
+Deno.test("logLines() follows through a rotation and loses no line", () =>
+  withFolder(async (path) => {
+    let ended = false;
+    await Deno.writeTextFile(path, "1\n");
+    const seen: string[] = [];
+    const options = { follow: true, ended: () => ended, signal: all.signal };
+    for await (const line of logLines(path, options)) {
+      seen.push(line);
+      if (line === "1") {
+        await Deno.writeTextFile(path, "2\n", { append: true });
+        await Deno.rename(path, `${path}.1`);
+        await Deno.writeTextFile(path, "3\n");
+      }
+      if (line === "3") {
+        await Deno.writeTextFile(path, "4\n", { append: true });
+        ended = true;
+      }
+    }
+    assert.deepEqual(seen, ["1", "2", "3", "4"]);
+  }));
+
+Deno.test("logLines() ends when its reader goes", () =>
+  withFolder(async (path) => {
+    const reader = new AbortController();
+    const lines = logLines(path, {
+      follow: true,
+      ended: () => false,
+      signal: reader.signal,
+    });
+    const next = lines.next();
+    reader.abort();
+    assert.equal((await next).done, true);
+  }));

@@ -1,0 +1,47 @@
+/**
+ * Whether a process is the one that was meant.
+ *
+ * A pid alone names whoever has it now; together with its start time and the
+ * host's boot id it names one process for ever.
+ *
+ * @module
+ */
+
+import { readTextIfThere } from "../../lib/files.ts";
+import type { ProcessIdentity } from "./machine_state.ts";
+
+/** The id of this boot of the host. */
+export async function hostBootId(): Promise<string> {
+  return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+}
+
+/** Whether that very process is there and not a zombie. */
+export async function isAlive(
+  { pid, start }: ProcessIdentity,
+): Promise<boolean> {
+  const stat = await readTextIfThere(`/proc/${pid}/stat`).catch(() =>
+    // The process went while it was read (ESRCH).
+    undefined
+  );
+  if (stat === undefined) return false;
+  const [state, startTime] = statFields(stat);
+  return startTime === start && state !== "Z" && state !== "X";
+}
+
+/** State and start time out of `/proc/PID/stat` (proc(5)). */
+export function statFields(stat: string): [string, number] {
+  // The second field is the program's name and may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return [fields[0] ?? "", Number(fields[19])];
+}
+
+/** Kills that very process; nothing if it is gone. */
+export async function killProcess(who: ProcessIdentity): Promise<void> {
+  if (!await isAlive(who)) return;
+  try {
+    Deno.kill(who.pid, "SIGKILL");
+  } catch (error) {
+    // It ended between the look and the kill.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

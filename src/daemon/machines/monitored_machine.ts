@@ -1,0 +1,207 @@
+/**
+ * A machine as its monitor shows it: the one `Machine` all drivers hand out.
+ *
+ * `launchMonitor` starts a monitor, `adoptMachine` finds one that is already
+ * there; from then on both are the same. The handle keeps one connection, on
+ * which the monitor tells each change. When that breaks without a last word,
+ * the monitor itself was killed; then so was the VMM, and the state it left
+ * behind is completed here.
+ *
+ * @module
+ */
+
+import { until } from "../../lib/deadline.ts";
+import { execute } from "../../lib/exec.ts";
+import { Fault } from "../../lib/fault.ts";
+import { readTextIfThere, writeFileAtomic } from "../../lib/files.ts";
+import type { Machine } from "../hypervisors/hypervisor.ts";
+import { hostBootId, isAlive, killProcess } from "./identity.ts";
+import { type MachineState, parseMachineState } from "./machine_state.ts";
+import { encodeMonitorConf, type MonitorConf } from "./monitor_conf.ts";
+import { readBlocks } from "./monitor_protocol.ts";
+import { type RunDir, runDirAt } from "./run_dir.ts";
+
+/** A monitor that was killed takes its VMM along; this long to see it gone. */
+const GONE_MS = 5000;
+
+export async function launchMonitor(
+  monitorPath: string,
+  run: RunDir,
+  conf: MonitorConf,
+  signal: AbortSignal,
+): Promise<Machine> {
+  await writeFileAtomic(run.monitorConf, encodeMonitorConf(conf));
+  const { status, stderr } = await execute(monitorPath, [run.path], {
+    clearEnv: true,
+    signal,
+  });
+  if (status !== 0) {
+    throw new Fault("boot-failed", `Cannot start the VMM: ${stderr.trim()}`);
+  }
+  const machine = await adoptMachine(run.path);
+  if (machine !== undefined) return machine;
+  throw new Fault(
+    "boot-failed",
+    `Cannot follow the VMM: its monitor left no state in "${run.path}"`,
+  );
+}
+
+/** The machine of a run directory, running or ended; undefined if there never was one. */
+export async function adoptMachine(
+  path: string,
+): Promise<Machine | undefined> {
+  const run = runDirAt(path);
+  const text = await readTextIfThere(run.monitorState);
+  if (text === undefined) return undefined;
+  const state = parseMachineState(text);
+  const connection = await connect(run).catch(() => undefined);
+  return new MonitoredMachine(run, state, connection);
+}
+
+class MonitoredMachine implements Machine {
+  readonly #run: RunDir;
+  readonly #connection: Deno.UnixConn | undefined;
+  readonly #ended = Promise.withResolvers<MachineState>();
+  #changed = Promise.withResolvers<void>();
+  #state: MachineState;
+  #released = false;
+
+  constructor(
+    run: RunDir,
+    state: MachineState,
+    connection: Deno.UnixConn | undefined,
+  ) {
+    this.#run = run;
+    this.#state = state;
+    this.#connection = connection;
+    this.#follow().catch((error) => this.#ended.reject(error));
+    // Whoever does not wait for the end must not die of its failure.
+    this.#ended.promise.catch(() => {});
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  get ended(): Promise<MachineState> {
+    return this.#ended.promise;
+  }
+
+  async *states(): AsyncGenerator<MachineState, void, void> {
+    for (let seen: MachineState | undefined;;) {
+      const changed = this.#changed.promise;
+      if (seen !== this.#state) {
+        seen = this.#state;
+        yield seen;
+        continue;
+      }
+      if (seen.cause !== undefined || this.#released) return;
+      await changed;
+    }
+  }
+
+  stop(graceMs: number): Promise<void> {
+    return this.#command(`stop ${graceMs}`);
+  }
+
+  kill(): Promise<void> {
+    return this.#command("kill");
+  }
+
+  async console(): Promise<Deno.Conn> {
+    if (this.#state.cause !== undefined) throw notRunning(this.#run);
+    const connection = await connect(this.#run).catch((cause) => {
+      throw notRunning(this.#run, cause);
+    });
+    await send(connection, "console");
+    return connection;
+  }
+
+  [Symbol.dispose](): void {
+    this.#released = true;
+    this.#connection?.close();
+    this.#changed.resolve();
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#connection !== undefined) {
+      try {
+        await send(this.#connection, "watch");
+        for await (const block of readBlocks(this.#connection)) {
+          this.#become(parseMachineState(block));
+        }
+      } catch (error) {
+        // Closed by dispose, or the monitor was killed: found out below.
+        if (this.#released) return;
+        if (!(error instanceof Error)) throw error;
+      }
+    }
+    if (this.#released) return;
+    if (this.#state.cause === undefined) this.#become(await this.#lastState());
+    this.#ended.resolve(this.#state);
+  }
+
+  /** What is true of a machine whose monitor does not answer any more. */
+  async #lastState(): Promise<MachineState> {
+    const text = await readTextIfThere(this.#run.monitorState);
+    const left = text === undefined ? this.#state : parseMachineState(text);
+    if (left.cause !== undefined) return left;
+    const at = Date.now();
+    if (left.bootId !== await hostBootId()) {
+      return { ...left, cause: "host-rebooted", endedAt: at };
+    }
+    await until(async () => {
+      if (left.vmm !== undefined) await killProcess(left.vmm);
+      const processes = [left.monitor, left.vmm].filter((p) => p !== undefined);
+      const alive = await Promise.all(processes.map(isAlive));
+      return alive.includes(true) ? undefined : true;
+    }, GONE_MS);
+    return { ...left, cause: "monitor-lost", endedAt: at };
+  }
+
+  #become(state: MachineState): void {
+    this.#state = state;
+    const told = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    told.resolve();
+  }
+
+  async #command(words: string): Promise<void> {
+    if (this.#state.cause !== undefined) return;
+    let connection: Deno.UnixConn;
+    try {
+      connection = await connect(this.#run);
+    } catch {
+      // The monitor ended meanwhile, and with it the machine: nothing to do.
+      return;
+    }
+    using _ = connection;
+    await send(connection, words);
+    const answer = await new Response(connection.readable).text();
+    if (answer !== "" && !answer.startsWith("ok")) {
+      throw new Fault(
+        "boot-failed",
+        `Cannot tell the monitor "${words}": ${answer.trim()}`,
+      );
+    }
+  }
+}
+
+function connect(run: RunDir): Promise<Deno.UnixConn> {
+  return Deno.connect({ transport: "unix", path: run.monitorSocket });
+}
+
+async function send(connection: Deno.UnixConn, line: string): Promise<void> {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let done = 0; done < bytes.length;) {
+    done += await connection.write(bytes.subarray(done));
+  }
+}
+
+function notRunning(run: RunDir, cause?: unknown): Fault {
+  return new Fault(
+    "wrong-state",
+    `Cannot open the console in "${run.path}": the machine does not run`,
+    { cause },
+  );
+}

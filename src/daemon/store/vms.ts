@@ -1,0 +1,146 @@
+/**
+ * The rows of virtual machines: SQL in, records out.
+ *
+ * @module
+ */
+
+import type { SQLOutputValue } from "node:sqlite";
+import type { VmStatus } from "../../api/vms.ts";
+import { Fault } from "../../lib/fault.ts";
+import { storageFault } from "../../lib/files.ts";
+import type { Vm } from "../vm/vm.ts";
+import type { Database } from "./database.ts";
+
+export type NewVm = Pick<
+  Vm,
+  "name" | "config" | "artifacts" | "lease" | "hypervisor"
+>;
+
+export type VmChange = Partial<
+  Pick<Vm, "status" | "kernelCmdline" | "boot" | "exit" | "lease">
+>;
+
+export class VmStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Throws `vm-exists`. */
+  insert(vm: NewVm): Vm {
+    const now = new Date().toISOString();
+    try {
+      const { lastInsertRowid } = this.#database.prepare(
+        `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, created_at, updated_at)
+         VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)`,
+      ).run(
+        vm.name,
+        JSON.stringify(vm.config),
+        JSON.stringify(vm.artifacts),
+        JSON.stringify(vm.lease),
+        vm.hypervisor,
+        now,
+        now,
+      );
+      return this.#row("id = ?", Number(lastInsertRowid)) ?? lost(vm.name);
+    } catch (error) {
+      if (String(error).includes("UNIQUE constraint failed: vms.name")) {
+        throw vmExists(vm.name);
+      }
+      throw storageFault(error, "write", "database");
+    }
+  }
+
+  find(name: string): Vm | undefined {
+    return this.#row("name = ?", name);
+  }
+
+  /** Throws `vm-not-found`. */
+  get(name: string): Vm {
+    const vm = this.find(name);
+    if (vm !== undefined) return vm;
+    throw new Fault("vm-not-found", `Cannot find VM "${name}"`, {
+      hint: "List those there are with volant vm list",
+    });
+  }
+
+  list(): Vm[] {
+    return this.#database.prepare("SELECT * FROM vms ORDER BY id").all()
+      .map(record);
+  }
+
+  /** Throws `vm-not-found` if it is gone. */
+  update(vm: Vm, change: VmChange): Vm {
+    const next: Vm = {
+      ...vm,
+      ...change,
+      updatedAt: new Date().toISOString(),
+    };
+    try {
+      this.#database.prepare(
+        `UPDATE vms SET status = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?, updated_at = ?
+         WHERE id = ?`,
+      ).run(
+        next.status,
+        next.kernelCmdline,
+        next.boot === undefined ? null : JSON.stringify(next.boot),
+        next.exit === undefined ? null : JSON.stringify(next.exit),
+        JSON.stringify(next.lease),
+        next.updatedAt,
+        next.id,
+      );
+    } catch (error) {
+      throw storageFault(error, "write", "database");
+    }
+    return next;
+  }
+
+  delete(vm: Vm): void {
+    this.#database.prepare("DELETE FROM vms WHERE id = ?").run(vm.id);
+  }
+
+  /** Whether any VM boots from the artifact of that digest. */
+  usesArtifact(digest: string): boolean {
+    return this.#database.prepare(
+      "SELECT 1 FROM vms WHERE json_extract(artifacts, '$.initramfs') = ?",
+    ).get(digest) !== undefined;
+  }
+
+  #row(where: string, value: string | number): Vm | undefined {
+    const row = this.#database.prepare(`SELECT * FROM vms WHERE ${where}`)
+      .get(value);
+    return row === undefined ? undefined : record(row);
+  }
+}
+
+export function vmExists(name: string): Fault {
+  return new Fault("vm-exists", `Cannot create VM "${name}": it exists`, {
+    hint: `Choose another name, or delete it with volant vm delete ${name}`,
+  });
+}
+
+function lost(name: string): never {
+  throw new Error(`The row of VM "${name}" is gone right after its insert`);
+}
+
+function record(row: Record<string, SQLOutputValue>): Vm {
+  const json = (column: string) => {
+    const text = row[column];
+    return typeof text === "string" ? JSON.parse(text) : undefined;
+  };
+  return {
+    id: Number(row["id"]),
+    name: String(row["name"]),
+    status: String(row["status"]) as VmStatus,
+    config: json("config"),
+    artifacts: json("artifacts"),
+    lease: json("lease"),
+    hypervisor: String(row["hypervisor"]),
+    kernelCmdline: String(row["kernel_cmdline"]),
+    boot: json("boot"),
+    exit: json("exit"),
+    createdAt: String(row["created_at"]),
+    updatedAt: String(row["updated_at"]),
+  };
+}

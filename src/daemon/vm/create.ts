@@ -1,0 +1,218 @@
+/**
+ * Making the record of a VM: everything is checked, and everything it needs
+ * taken in, before the record exists.
+ *
+ * @module
+ */
+
+import type { CreateVmInput, PublishedPort, VmConfig } from "../../api/vms.ts";
+import { Fault } from "../../lib/fault.ts";
+import type { Manifest, NetworkMode } from "../../manifest/manifest.ts";
+import type { NetworkLease } from "../networks/network.ts";
+import { vmExists } from "../store/vms.ts";
+import type { VmDeps } from "./deps.ts";
+import { healthTarget } from "./health.ts";
+import type { Vm, VmArtifacts } from "./vm.ts";
+
+/** A guest with less cannot even unpack its kernel. */
+const MEMORY_MIB_MIN = 16;
+const VCPUS_MAX = 64;
+
+/** Throws `invalid-input`, `vm-exists`, and what an artifact's import throws. */
+export async function insertVm(
+  deps: VmDeps,
+  input: CreateVmInput,
+  signal: AbortSignal,
+): Promise<Vm> {
+  const { name } = input;
+  const config = mergedConfig(input);
+  if (deps.vms.find(name) !== undefined) throw vmExists(name);
+  checkConfig(name, config);
+  const { hypervisor } = deps;
+  await hypervisor.probe();
+  const memoryMib = config.resources?.memory_mb ?? 0;
+  const available = await deps.availableMemoryMib();
+  if (memoryMib > available) throw tooMuchMemory(name, memoryMib, available);
+  if (config.kernel_override !== undefined) {
+    await hypervisor.checkKernel(config.kernel_override);
+  }
+  const lease = await takeLease(deps, name, config);
+  checkHealth(deps, name, config, lease);
+
+  const artifacts = await importArtifacts(deps, config.manifest, signal);
+  try {
+    return deps.vms.insert({
+      name,
+      config,
+      artifacts,
+      lease,
+      hypervisor: hypervisor.name,
+    });
+  } catch (error) {
+    await releaseArtifacts(deps, artifacts);
+    throw error;
+  }
+}
+
+/** Gives up what no other VM uses. */
+export async function releaseArtifacts(
+  deps: Pick<VmDeps, "vms" | "artifacts">,
+  { initramfs }: VmArtifacts,
+): Promise<void> {
+  if (initramfs === undefined || deps.vms.usesArtifact(initramfs)) return;
+  await deps.artifacts.remove(initramfs);
+}
+
+/** The older spellings beside `config` are laid under it. */
+function mergedConfig(input: CreateVmInput): VmConfig {
+  const { config } = input;
+  const { manifest } = config;
+  return {
+    ...config,
+    manifest: input.runtime === undefined
+      ? manifest
+      : { ...manifest, runtime: input.runtime },
+    resources: {
+      cpu_cores: config.resources?.cpu_cores ?? input.cpu_cores ??
+        manifest.resources.cpu_cores,
+      memory_mb: config.resources?.memory_mb ?? input.memory_mb ??
+        manifest.resources.memory_mb,
+    },
+    ...(config.kernel_cmdline === undefined &&
+      input.kernel_cmdline !== undefined &&
+      { kernel_cmdline: input.kernel_cmdline }),
+  };
+}
+
+function checkConfig(name: string, { manifest, resources }: VmConfig): void {
+  if (manifest.rootfs !== undefined || manifest.initramfs === undefined) {
+    throw new Fault(
+      "not-supported",
+      `Cannot create VM "${name}": manifest "${manifest.name}" boots from a rootfs`,
+      { hint: "Use a manifest with an initramfs, as volant build writes it" },
+    );
+  }
+  const { memory_mb = 0, cpu_cores = 0 } = resources ?? {};
+  if (memory_mb < MEMORY_MIB_MIN) {
+    throw new Fault(
+      "invalid-input",
+      `Cannot create VM "${name}" with ${memory_mb} MiB: a guest needs at least ${MEMORY_MIB_MIN} MiB`,
+      { hint: "Give it more with --memory" },
+    );
+  }
+  if (cpu_cores < 1 || cpu_cores > VCPUS_MAX) {
+    throw new Fault(
+      "invalid-input",
+      `Cannot create VM "${name}" with ${cpu_cores} CPUs: it takes 1 to ${VCPUS_MAX}`,
+      { hint: "Give another number with --cpus" },
+    );
+  }
+}
+
+function tooMuchMemory(name: string, wanted: number, available: number): Fault {
+  return new Fault(
+    "not-enough-memory",
+    `Cannot create VM "${name}" with ${wanted} MiB: the host has ${available} MiB to give`,
+    {
+      hint: "Give it less with --memory, or stop other VMs",
+      details: { wanted_mib: wanted, available_mib: available },
+    },
+  );
+}
+
+async function takeLease(
+  { networks }: VmDeps,
+  name: string,
+  { manifest, network, expose }: VmConfig,
+): Promise<NetworkLease> {
+  const mode = network?.mode ?? manifest.network.mode ?? "user";
+  if (!isSupported(mode)) {
+    throw new Fault(
+      "not-supported",
+      `Cannot create VM "${name}": network mode "${mode}" is not in this version`,
+      { hint: "Use --network user or --network none" },
+    );
+  }
+  const wanted = mode === "none" && expose === undefined
+    ? []
+    : expose ?? manifestPorts(manifest);
+  return await networks[mode].lease(name, wanted.map(publishedPort));
+}
+
+function isSupported(mode: NetworkMode): mode is NetworkLease["mode"] {
+  return mode === "user" || mode === "none";
+}
+
+/** Ports of a manifest without a host port are only a description. */
+function manifestPorts({ network }: Manifest): PublishedPort[] {
+  return network.expose.flatMap(({ host_port, host_ip, port, protocol }) =>
+    host_port === undefined
+      ? []
+      : [{ host_port, port, protocol, ...(host_ip && { host_ip }) }]
+  );
+}
+
+function publishedPort(
+  { host_ip = "127.0.0.1", host_port, port, protocol = "tcp" }: PublishedPort,
+): Required<PublishedPort> {
+  return {
+    host_ip,
+    host_port: host_port === 0 ? freePort(host_ip, protocol) : host_port,
+    port,
+    protocol,
+  };
+}
+
+/** A port that is free now; the start says so if it is not any more. */
+function freePort(hostname: string, protocol: "tcp" | "udp"): number {
+  if (protocol === "udp") {
+    const socket = Deno.listenDatagram({
+      transport: "udp",
+      hostname,
+      port: 0,
+    });
+    const { addr } = socket;
+    socket.close();
+    return addr.transport === "udp" ? addr.port : 0;
+  }
+  using listener = Deno.listen({ hostname, port: 0 });
+  return listener.addr.port;
+}
+
+/** A check that could never be made must not be silently left out. */
+function checkHealth(
+  { networks }: VmDeps,
+  name: string,
+  config: VmConfig,
+  lease: NetworkLease,
+): void {
+  const { health_check, workload } = config.manifest;
+  if (health_check === undefined) return;
+  if (healthTarget({ config, lease }, networks) !== undefined) return;
+  throw new Fault(
+    "not-supported",
+    `Cannot create VM "${name}": the host cannot reach its health check at "${
+      workload?.base_url ?? "no base_url"
+    }"`,
+    {
+      hint: `Publish its port, such as --publish 8080:${
+        new URL(workload?.base_url ?? "http://guest").port || 80
+      }, or take health_check out of the manifest`,
+    },
+  );
+}
+
+async function importArtifacts(
+  { artifacts }: VmDeps,
+  { initramfs }: Manifest,
+  signal: AbortSignal,
+): Promise<VmArtifacts> {
+  if (initramfs === undefined) return {};
+  const { url, checksum } = initramfs;
+  return {
+    initramfs: await artifacts.import(
+      { url, ...(checksum && { checksum }) },
+      signal,
+    ),
+  };
+}

@@ -1,0 +1,29 @@
+/**
+ * What the use-cases of VMs are given by the composition root.
+ *
+ * @module
+ */
+
+import type { Folders } from "../../lib/folders.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { ArtifactStore } from "../artifacts/artifact_store.ts";
+import type { EventBus } from "../events/event_bus.ts";
+import type { Hypervisor } from "../hypervisors/hypervisor.ts";
+import type { Networks } from "../networks/registry.ts";
+import type { VmStore } from "../store/vms.ts";
+
+export interface VmDeps {
+  readonly vms: VmStore;
+  readonly artifacts: ArtifactStore;
+  readonly events: EventBus;
+  readonly hypervisor: Hypervisor;
+  readonly networks: Networks;
+  readonly folders: Folders;
+  /** Kernel for guests that bring their own file system as initramfs. */
+  readonly kernelPath: string;
+  /** Memory the host could give now, in MiB. */
+  readonly availableMemoryMib: () => Promise<number>;
+  /** First of the ids VMMs run as, one per VM; undefined: as the daemon. */
+  readonly uidBase: number | undefined;
+  readonly log: Logger;
+}

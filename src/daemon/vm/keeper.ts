@@ -1,0 +1,228 @@
+/**
+ * Keeps the record of each VM true to its machine.
+ *
+ * One loop per running machine: each state that the monitor tells becomes a
+ * move of the VM, its boot phases and an event. A record is read and written
+ * without a pause in between, so nothing can come in the way; what needs time
+ * (start, stop, delete) is done by `service.ts`, one after the other per VM.
+ *
+ * @module
+ */
+
+import type { VmEventType } from "../../api/events.ts";
+import type { BootPhases, VmExit, VmStatus } from "../../api/vms.ts";
+import { removeIfThere } from "../../lib/files.ts";
+import type { Machine } from "../hypervisors/hypervisor.ts";
+import type { MachineState } from "../machines/machine_state.ts";
+import { hasShim } from "./boot_plan.ts";
+import type { VmDeps } from "./deps.ts";
+import { type Health, healthTarget, watchHealth } from "./health.ts";
+import { statusAfter, type Vm, type VmMove } from "./vm.ts";
+import { vmDirs } from "./vm_dirs.ts";
+
+/** What is known of a VM only while it has a machine. */
+export interface Live {
+  readonly machine: Machine;
+  readonly health: "none" | Health;
+  /** Resolves once the end of the machine stands in the record. */
+  readonly settled: Promise<void>;
+}
+
+const EVENT_OF: Partial<Record<VmStatus, VmEventType>> = {
+  starting: "VM_STARTING",
+  running: "VM_RUNNING",
+  stopping: "VM_STOPPING",
+  stopped: "VM_STOPPED",
+  crashed: "VM_CRASHED",
+};
+
+export class VmKeeper {
+  readonly #deps: VmDeps;
+  readonly #live = new Map<number, Live>();
+  #changed = Promise.withResolvers<void>();
+
+  constructor(deps: VmDeps) {
+    this.#deps = deps;
+  }
+
+  live(vm: Pick<Vm, "id">): Live | undefined {
+    return this.#live.get(vm.id);
+  }
+
+  /** Resolves at the next change of any VM. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** Follows `machine` until it ends; returns at once. */
+  follow(vm: Vm, machine: Machine): void {
+    const settled = this.#follow(vm.id, vm.name, machine);
+    this.#live.set(vm.id, { machine, health: "none", settled });
+  }
+
+  /** Makes a move whose time it is; the record after it. */
+  become(
+    vm: Vm,
+    move: VmMove,
+    change: Partial<Pick<Vm, "boot" | "exit" | "kernelCmdline">> = {},
+  ): Vm {
+    const status = statusAfter(vm.status, move) ?? vm.status;
+    const next = this.#deps.vms.update(vm, { ...change, status });
+    if (status !== vm.status) this.#tell(next, EVENT_OF[status]);
+    this.#told();
+    return next;
+  }
+
+  tellCreated(vm: Vm): void {
+    this.#tell(vm, "VM_CREATED", "VM created");
+    this.#told();
+  }
+
+  tellDeleted(vm: Vm): void {
+    this.#tell(vm, "VM_DELETED", "VM deleted");
+    this.#told();
+  }
+
+  /** Lets go of all machines; they run on. */
+  release(): void {
+    for (const { machine } of this.#live.values()) machine[Symbol.dispose]();
+    this.#live.clear();
+  }
+
+  async #follow(id: number, name: string, machine: Machine): Promise<void> {
+    const end = new AbortController();
+    let checking = false;
+    for await (const state of machine.states()) {
+      const vm = this.#deps.vms.find(name);
+      if (vm === undefined || vm.id !== id) break;
+      if (state.cause !== undefined) break;
+      const next = this.#observe(vm, state);
+      if (next.status === "running" && !checking) {
+        checking = true;
+        this.#checkHealth(next, end.signal);
+      }
+    }
+    const last = await machine.ended.finally(() => end.abort());
+    await this.#settle(id, name, last);
+  }
+
+  #observe(vm: Vm, state: MachineState): Vm {
+    const boot = phases(vm, state);
+    // A guest without the shim says nothing; its machine runs, so it does.
+    const isUp = state.guest === "started" || state.guest === "waiting" ||
+      !hasShim(vm.config.manifest);
+    if (isUp && vm.status === "starting") {
+      return this.become(vm, "up", { boot });
+    }
+    if (JSON.stringify(boot) === JSON.stringify(vm.boot)) return vm;
+    return this.become(vm, "up", { boot });
+  }
+
+  /** Writes down how it ended; only then is its run directory given up. */
+  async #settle(id: number, name: string, last: MachineState): Promise<void> {
+    this.#live.delete(id);
+    const vm = this.#deps.vms.find(name);
+    if (vm !== undefined && vm.id === id) {
+      const exit = exitOf(last);
+      this.become(vm, endedWell(exit) ? "ended" : "failed", {
+        exit,
+        boot: phases(vm, last),
+      });
+      await removeIfThere(vmDirs(this.#deps.folders, id).run.path);
+    }
+    this.#told();
+  }
+
+  #checkHealth(vm: Vm, signal: AbortSignal): void {
+    const target = healthTarget(vm, this.#deps.networks);
+    if (target === undefined) return;
+    const tell = (health: "none" | Health) => {
+      const live = this.#live.get(vm.id);
+      if (live !== undefined) this.#live.set(vm.id, { ...live, health });
+      this.#told();
+    };
+    tell("starting");
+    const changed = (health: Health) => {
+      tell(health);
+      const now = this.#deps.vms.find(vm.name);
+      if (health !== "healthy" || now?.boot === undefined) return;
+      if (now.boot.healthy_ms !== undefined) return;
+      const healthy_ms = Date.now() - Date.parse(now.boot.requested_at);
+      const boot = { ...now.boot, healthy_ms };
+      this.#tell(this.#deps.vms.update(now, { boot }), "VM_HEALTHY");
+    };
+    watchHealth(target, changed, signal).catch((error) => {
+      this.#deps.log.error("Cannot check the health of VM {vm}: {error}", {
+        vm: vm.name,
+        error,
+      });
+    });
+  }
+
+  #tell(vm: Vm, type: VmEventType | undefined, message?: string): void {
+    if (type === undefined) return;
+    const pid = this.#live.get(vm.id)?.machine.state.vmm?.pid;
+    this.#deps.events.publish({
+      type,
+      name: vm.name,
+      status: vm.status,
+      ip_address: vm.lease.ip,
+      mac_address: vm.lease.mac,
+      ...(pid !== undefined && { pid }),
+      message: message ?? sentence(vm),
+    });
+  }
+
+  #told(): void {
+    const told = this.#changed;
+    this.#changed = Promise.withResolvers<void>();
+    told.resolve();
+  }
+}
+
+function sentence({ status, exit }: Vm): string {
+  if (status !== "stopped" && status !== "crashed") return `VM ${status}`;
+  return exit === undefined
+    ? `VM ${status}`
+    : `VM ${status}: ${exit.detail ?? exit.cause}`;
+}
+
+/** Exported for its test. */
+export function phases(
+  { boot }: Pick<Vm, "boot">,
+  { spawnedAt, kernelAt, workloadAt }: MachineState,
+): BootPhases | undefined {
+  if (boot === undefined) return undefined;
+  const requested = Date.parse(boot.requested_at);
+  const since = (at: number | undefined) =>
+    at === undefined ? undefined : Math.round((at - requested) * 1000) / 1000;
+  const times = {
+    vmm_ms: since(spawnedAt),
+    kernel_ms: since(kernelAt),
+    workload_ms: since(workloadAt),
+  };
+  return {
+    ...boot,
+    ...Object.fromEntries(
+      Object.entries(times).filter(([, ms]) => ms !== undefined),
+    ),
+  };
+}
+
+export function exitOf(state: MachineState): VmExit {
+  return {
+    cause: state.cause ?? "monitor-lost",
+    ...(state.workloadStatus !== undefined && {
+      status: state.workloadStatus,
+    }),
+    forced: state.forced,
+    ...(state.detail !== undefined && { detail: state.detail }),
+    at: new Date(state.endedAt ?? Date.now()).toISOString(),
+  };
+}
+
+/** Asked for, or a workload that ended with 0; anything else is a crash. */
+export function endedWell({ cause, status }: VmExit): boolean {
+  return cause === "stopped" || cause === "killed" ||
+    (cause === "exited" && (status ?? 0) === 0);
+}

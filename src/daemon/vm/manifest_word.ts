@@ -1,0 +1,19 @@
+/**
+ * The manifest as one word of a kernel command line, as guests of the first
+ * Volant read it: JSON, gzip, base64url without padding.
+ *
+ * Everyone in the guest can read that line, so what may hold a secret stays
+ * out of it: environment, arguments and cloud-init travel in the boot config.
+ *
+ * @module
+ */
+
+import { gzipSync } from "node:zlib";
+import type { Manifest } from "../../manifest/manifest.ts";
+
+export function manifestWord(manifest: Manifest): string {
+  const { cloud_init: _, workload, ...rest } = manifest;
+  const { env: _env, args: _args, ...open } = workload ?? {};
+  const json = JSON.stringify({ ...rest, ...(workload && { workload: open }) });
+  return gzipSync(json, { level: 9 }).toString("base64url");
+}

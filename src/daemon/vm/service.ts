@@ -1,0 +1,283 @@
+/**
+ * What can be done with VMs: the verbs the routes see.
+ *
+ * Every change of one VM runs in that VM's queue, so two of them never meet.
+ * What a machine does by itself comes in through the keeper.
+ *
+ * @module
+ */
+
+import type {
+  CreateVmInput,
+  StopVmInput,
+  WaitFor,
+  WaitVmInput,
+} from "../../api/vms.ts";
+import { within } from "../../lib/deadline.ts";
+import { Fault } from "../../lib/fault.ts";
+import { KeyedQueue } from "../../lib/queue.ts";
+import { graceMs } from "./boot_plan.ts";
+import { insertVm, releaseArtifacts } from "./create.ts";
+import type { VmDeps } from "./deps.ts";
+import type { Live, VmKeeper } from "./keeper.ts";
+import { launchMachine } from "./start.ts";
+import { isLive, nextStatus, type Vm } from "./vm.ts";
+import { removeVmDirs, vmDirs } from "./vm_dirs.ts";
+
+const START_WAIT_SECONDS = 60;
+const WAIT_SECONDS = 3600;
+
+interface Waiting {
+  readonly wait?: WaitFor;
+  readonly timeout?: number;
+}
+
+export class VmService {
+  readonly #deps: VmDeps;
+  readonly #keeper: VmKeeper;
+  readonly #queue = new KeyedQueue<string>();
+  readonly #signal: AbortSignal;
+
+  /** `signal` ends what still goes on when the daemon stops. */
+  constructor(deps: VmDeps, keeper: VmKeeper, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#keeper = keeper;
+    this.#signal = signal;
+  }
+
+  list(): Vm[] {
+    return this.#deps.vms.list();
+  }
+
+  get(name: string): Vm {
+    return this.#deps.vms.get(name);
+  }
+
+  live(vm: Vm): Live | undefined {
+    return this.#keeper.live(vm);
+  }
+
+  logDir(vm: Vm): string {
+    return vmDirs(this.#deps.folders, vm.id).logDir;
+  }
+
+  /**
+   * Creates a VM and, unless told not to, starts it. When its workload was
+   * never started, nothing is left of it.
+   */
+  async create(input: CreateVmInput): Promise<Vm> {
+    const requestedAt = new Date();
+    const vm = await this.#queue.run(input.name, async () => {
+      const made = await insertVm(this.#deps, input, this.#signal);
+      this.#keeper.tellCreated(made);
+      if (input.start === false) return made;
+      return await this.#start(made, requestedAt).catch(async (error) => {
+        await this.#remove(this.get(made.name));
+        throw error;
+      });
+    });
+    if (input.start === false) return vm;
+    try {
+      return await this.#awaitStart(vm, input);
+    } catch (error) {
+      if (error instanceof Fault && error.code === "boot-failed") {
+        await this.#queue.run(vm.name, () => this.#removeIfSame(vm));
+      }
+      throw error;
+    }
+  }
+
+  async start(name: string, waiting: Waiting = {}): Promise<Vm> {
+    const requestedAt = new Date();
+    const vm = await this.#queue.run(
+      name,
+      () => this.#start(this.get(name), requestedAt),
+    );
+    return await this.#awaitStart(vm, waiting);
+  }
+
+  async stop(input: StopVmInput): Promise<Vm> {
+    return await this.#queue.run(
+      input.name,
+      () => this.#stop(this.get(input.name), input),
+    );
+  }
+
+  async restart(input: StopVmInput & Waiting): Promise<Vm> {
+    const vm = await this.#queue.run(input.name, async () => {
+      const before = this.get(input.name);
+      const ended = isLive(before.status)
+        ? await this.#stop(before, input)
+        : before;
+      return await this.#start(ended, new Date());
+    });
+    return await this.#awaitStart(vm, input);
+  }
+
+  async delete(name: string, force: boolean): Promise<void> {
+    await this.#queue.run(name, async () => {
+      const vm = this.get(name);
+      if (isLive(vm.status) && !force) {
+        throw new Fault(
+          "wrong-state",
+          `Cannot delete VM "${name}": it is ${vm.status}`,
+          {
+            hint:
+              `Stop it first, or force it: volant vm delete --force ${name}`,
+          },
+        );
+      }
+      await this.#remove(vm);
+    });
+  }
+
+  /** Throws `timed-out`; `wrong-state` when it can no longer come true. */
+  async wait(input: WaitVmInput): Promise<Vm> {
+    const { name, for: wanted = "stopped", timeout = WAIT_SECONDS } = input;
+    const { id } = this.get(name);
+    return await this.#until(name, timeout, wanted, () => {
+      const vm = this.get(name);
+      if (vm.id !== id) {
+        throw new Fault(
+          "vm-not-found",
+          `Cannot find VM "${name}": it was deleted`,
+        );
+      }
+      const live = isLive(vm.status);
+      if (wanted === "stopped") return live ? undefined : vm;
+      if (vm.status === "running" && this.#isAsWanted(vm, wanted)) return vm;
+      if (live) return undefined;
+      throw new Fault(
+        "wrong-state",
+        `Cannot wait until VM "${name}" is ${wanted}: it is ${vm.status}`,
+        { hint: `Start it with volant vm start ${name}` },
+      );
+    });
+  }
+
+  async #start(vm: Vm, requestedAt: Date): Promise<Vm> {
+    nextStatus(vm, "start");
+    const starting = this.#keeper.become(vm, "start", {
+      boot: { requested_at: requestedAt.toISOString() },
+      exit: undefined,
+    });
+    try {
+      const { machine, kernelCmdline } = await launchMachine(
+        this.#deps,
+        starting,
+        this.#signal,
+      );
+      this.#keeper.follow(starting, machine);
+      return this.#deps.vms.update(this.get(vm.name), { kernelCmdline });
+    } catch (error) {
+      const { message } = Fault.from(error);
+      this.#keeper.become(this.get(vm.name), "failed", {
+        exit: {
+          cause: "not-started",
+          forced: false,
+          detail: message,
+          at: new Date().toISOString(),
+        },
+      });
+      throw error;
+    }
+  }
+
+  async #stop(vm: Vm, { grace, kill }: Partial<StopVmInput>): Promise<Vm> {
+    nextStatus(vm, "stop");
+    const live = this.#keeper.live(vm);
+    const stopping = this.#keeper.become(vm, "stop");
+    if (live === undefined) return this.#keeper.become(stopping, "failed");
+    if (kill) await live.machine.kill();
+    else {await live.machine.stop(
+        grace === undefined ? graceMs(vm) : grace * 1000,
+      );}
+    await live.settled;
+    return this.get(vm.name);
+  }
+
+  async #remove(vm: Vm): Promise<void> {
+    const live = this.#keeper.live(vm);
+    if (live !== undefined) {
+      await live.machine.kill();
+      await live.settled;
+    }
+    // The row goes last: whatever is interrupted here, the next try finds it.
+    await removeVmDirs(vmDirs(this.#deps.folders, vm.id));
+    this.#deps.vms.delete(vm);
+    await releaseArtifacts(this.#deps, vm.artifacts);
+    this.#keeper.tellDeleted(vm);
+  }
+
+  async #removeIfSame({ id, name }: Vm): Promise<void> {
+    const vm = this.#deps.vms.find(name);
+    if (vm?.id === id) await this.#remove(vm);
+  }
+
+  /** Answers when the start got as far as was asked for. */
+  async #awaitStart(
+    { id, name }: Vm,
+    { wait = "running", timeout = START_WAIT_SECONDS }: Waiting,
+  ): Promise<Vm> {
+    if (wait === "none") return this.get(name);
+    return await this.#until(name, timeout, wait, () => {
+      const vm = this.get(name);
+      if (vm.id !== id) {
+        throw new Fault(
+          "vm-not-found",
+          `Cannot find VM "${name}": it was deleted`,
+        );
+      }
+      if (vm.status === "running" && this.#isAsWanted(vm, wait)) return vm;
+      if (isLive(vm.status)) return undefined;
+      // A workload that ran and ended was started; that it failed is its own.
+      if (vm.boot?.workload_ms !== undefined && wait === "running") return vm;
+      throw notStarted(vm);
+    });
+  }
+
+  #isAsWanted(vm: Vm, wanted: "running" | "healthy"): boolean {
+    if (wanted === "running") return true;
+    const health = this.#keeper.live(vm)?.health;
+    return health === "healthy" || health === "none";
+  }
+
+  async #until(
+    name: string,
+    seconds: number,
+    wanted: string,
+    look: () => Vm | undefined,
+  ): Promise<Vm> {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+      const changed = this.#keeper.changed;
+      const vm = look();
+      if (vm !== undefined) return vm;
+      const left = end - performance.now();
+      const stopped = new Promise<void>((resolve) =>
+        this.#signal.addEventListener("abort", () => resolve(), { once: true })
+      );
+      await within(Promise.race([changed, stopped]), Math.max(left, 0));
+      this.#signal.throwIfAborted();
+      if (left <= 0) {
+        throw new Fault(
+          "timed-out",
+          `Cannot wait longer until VM "${name}" is ${wanted}: ${seconds} s are over`,
+          {
+            hint:
+              `Look at volant vm get ${name} and volant vm logs --source console ${name}, or give it more with --timeout`,
+          },
+        );
+      }
+    }
+  }
+}
+
+function notStarted({ name, exit }: Vm): Fault {
+  const why = exit?.detail ?? exit?.cause ?? "its machine is gone";
+  return new Fault("boot-failed", `Cannot start VM "${name}": ${why}`, {
+    hint:
+      `To keep its logs, create it with --no-start and start it; then volant vm logs --source console ${name}`,
+    details: { cause: exit?.cause ?? null, status: exit?.status ?? null },
+  });
+}

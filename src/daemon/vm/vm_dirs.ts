@@ -1,0 +1,39 @@
+/**
+ * The folders of one VM: its run directory and what it keeps.
+ *
+ * @module
+ */
+
+import type { Folders } from "../../lib/folders.ts";
+import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { type RunDir, runDir } from "../machines/run_dir.ts";
+
+export interface VmDirs {
+  readonly run: RunDir;
+  /** Kept from create to delete. */
+  readonly stateDir: string;
+  readonly logDir: string;
+}
+
+export function vmDirs(
+  { stateDir, runtimeDir }: Folders,
+  vmId: number,
+): VmDirs {
+  const own = `${stateDir}/vms/${vmId}`;
+  return {
+    run: runDir(runtimeDir, vmId),
+    stateDir: own,
+    logDir: `${own}/logs`,
+  };
+}
+
+/** A VMM that runs as somebody else passes through the run directory. */
+export async function makeVmDirs({ run, logDir }: VmDirs): Promise<void> {
+  await makeDir(run.path, 0o711);
+  await makeDir(logDir, 0o700);
+}
+
+export async function removeVmDirs({ run, stateDir }: VmDirs): Promise<void> {
+  await removeIfThere(run.path);
+  await removeIfThere(stateDir);
+}
