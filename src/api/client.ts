@@ -48,24 +48,6 @@ export class Client implements Disposable {
     }
   }
 
-  /** Opens a WebSocket of the daemon's, such as a console. */
-  async webSocket(path: string): Promise<WebSocket> {
-    const socket = new WebSocket(`ws://localhost${path}`, {
-      client: this.#http,
-    });
-    socket.binaryType = "arraybuffer";
-    await new Promise<void>((resolve, reject) => {
-      socket.onopen = () => resolve();
-      socket.onerror = (event) => {
-        const text = event instanceof ErrorEvent ? event.message : "refused";
-        reject(
-          new Fault("daemon-unavailable", `Cannot open "${path}": ${text}`),
-        );
-      };
-    });
-    return socket;
-  }
-
   async #fetch<Input extends object>(
     endpoint: Endpoint<Input>,
     input: Input,

@@ -20,6 +20,6 @@ export const queryNumber = (min: number, max: number): z.ZodType<number> =>
     .pipe(z.int().min(min).max(max));
 
 export const queryBoolean: z.ZodType<boolean> = z.enum(["true", "false"])
-  .transform((word) => word === "true");
+  .transform((word) => word === "true").pipe(z.boolean());
 
 export const noInput: EndpointSchema = {};

@@ -44,16 +44,18 @@ Options:
   --socket FILE        the API's Unix socket (VOLANT_SOCKET; RUNTIME-DIR/volant.sock)
   --hypervisor NAME    ${HYPERVISOR_NAMES.join(", ")} (VOLANT_HYPERVISOR; qemu)
   --log-level LEVEL    ${LOG_LEVELS.join(", ")} (VOLANT_LOG_LEVEL; info)
+  --openapi            print the OpenAPI document of the API, and nothing else
   -h, --help           this text
 `;
 
-/** Undefined when only help was asked for. Throws `invalid-input`. */
+/** The configuration, or what is to be printed instead. Throws `invalid-input`. */
 export function readConfig(
   args: readonly string[],
   env: (name: string) => string | undefined,
-): DaemonConfig | undefined {
+): DaemonConfig | "help" | "openapi" {
   const { values } = parse(args);
-  if (values.help) return undefined;
+  if (values.help) return "help";
+  if (values.openapi) return "openapi";
   const given: Readonly<Record<string, string | undefined>> = {
     VOLANT_STATE_DIR: values["state-dir"],
     VOLANT_RUNTIME_DIR: values["runtime-dir"],
@@ -86,6 +88,7 @@ function parse(args: readonly string[]) {
         socket: { type: "string" },
         hypervisor: { type: "string" },
         "log-level": { type: "string" },
+        openapi: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     });

@@ -8,14 +8,16 @@ Deno.test("readConfig() prefers the command line to the environment", () => {
   const env = (name: string) =>
     ({ VOLANT_STATE_DIR: "/e", VOLANT_LOG_LEVEL: "debug" })[name];
   const config = readConfig(["--state-dir", "/c", "--runtime-dir=/r"], env);
-  assert.equal(config?.folders.stateDir, "/c");
-  assert.equal(config?.folders.socketPath, "/r/volant.sock");
-  assert.equal(config?.logLevel, "debug");
+  assert.ok(typeof config === "object");
+  assert.equal(config.folders.stateDir, "/c");
+  assert.equal(config.folders.socketPath, "/r/volant.sock");
+  assert.equal(config.logLevel, "debug");
 });
 
 Deno.test("readConfig() makes relative folders absolute", () => {
   const config = readConfig(["--state-dir=s", "--runtime-dir=r"], home);
-  assert.equal(config?.folders.stateDir, `${Deno.cwd()}/s`);
+  assert.ok(typeof config === "object");
+  assert.equal(config.folders.stateDir, `${Deno.cwd()}/s`);
 });
 
 Deno.test("readConfig() names what it cannot use", () => {
@@ -24,5 +26,5 @@ Deno.test("readConfig() names what it cannot use", () => {
     code: "invalid-input",
   });
   assert.throws(() => readConfig(["--nope"], home), { code: "invalid-input" });
-  assert.equal(readConfig(["--help"], none), undefined);
+  assert.equal(readConfig(["--help"], none), "help");
 });

@@ -6,16 +6,20 @@
 
 import { Fault, FAULTS } from "../lib/fault.ts";
 import { logger, startLog } from "../lib/log.ts";
+import { version } from "../lib/self.ts";
 import { DAEMON_USAGE, readConfig } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
+import { openApiDocument } from "./routes/openapi.ts";
 
 /** Runs the daemon; resolves with the exit code of the process. */
 export async function runDaemon(args: readonly string[]): Promise<number> {
   try {
     const config = readConfig(args, (name) => Deno.env.get(name));
-    if (config === undefined) {
-      await print(Deno.stdout, DAEMON_USAGE);
-      return 0;
+    if (config === "help") return await print(Deno.stdout, DAEMON_USAGE);
+    if (config === "openapi") {
+      const document = openApiDocument(version());
+      const text = `${JSON.stringify(document, undefined, 2)}\n`;
+      return await print(Deno.stdout, text);
     }
     await startLog(config.logLevel);
     const stopped = stopSignal();
@@ -45,9 +49,10 @@ function stopSignal(): Promise<string> {
 async function print(
   to: { write(bytes: Uint8Array): Promise<number> },
   text: string,
-): Promise<void> {
+): Promise<0> {
   const bytes = new TextEncoder().encode(text);
   for (let done = 0; done < bytes.length;) {
     done += await to.write(bytes.subarray(done));
   }
+  return 0;
 }

@@ -42,7 +42,7 @@ export function createApp(
   extra(app);
   app.get(
     "/openapi",
-    (context) => context.json(openApiDocument(routes, version)),
+    (context) => context.json(openApiDocument(version)),
   );
   app.notFound((context) => {
     const { method, path } = context.req;

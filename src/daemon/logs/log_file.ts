@@ -17,6 +17,8 @@ const LINE_MAX = 1024 * 1024;
 const FOLLOW_PAUSE_MS = 50;
 
 export interface ReadOptions {
+  /** Of what is there already only the last so many lines. */
+  readonly tail?: number | undefined;
   /** Go on with what is added, until the signal aborts or `ended` says so. */
   readonly follow: boolean;
   /** Whether nothing will be added any more; asked when all was read. */
@@ -27,8 +29,31 @@ export interface ReadOptions {
 /** The lines of a log without their ends, oldest first. */
 export async function* logLines(
   path: string,
-  { follow, ended, signal }: ReadOptions,
+  options: ReadOptions,
 ): AsyncGenerator<string, void, void> {
+  const { tail } = options;
+  const last: string[] = [];
+  let past = true;
+  for await (const line of allLines(path, options)) {
+    if (line === CAUGHT_UP) {
+      past = false;
+      yield* last.splice(0);
+    } else if (!past || tail === undefined) {
+      yield line;
+    } else {
+      last.push(line);
+      if (last.length > tail) last.shift();
+    }
+  }
+}
+
+/** Stands between what was there and what comes. */
+const CAUGHT_UP = Symbol("caught up");
+
+async function* allLines(
+  path: string,
+  { follow, ended, signal }: ReadOptions,
+): AsyncGenerator<string | typeof CAUGHT_UP, void, void> {
   const lines = new LineSplitter();
   let open: Deno.FsFile | undefined;
   try {
@@ -36,11 +61,13 @@ export async function* logLines(
       using old = await openIfThere(file);
       if (old !== undefined) yield* lines.of(chunks(old));
     }
-    for (;;) {
+    for (let first = true;; first = false) {
       // Asked before the read, so that what came until the end is not missed.
       const last = !follow || ended();
       open ??= await openIfThere(path);
       if (open !== undefined) yield* lines.of(chunks(open));
+      if (last) yield* lines.rest();
+      if (first) yield CAUGHT_UP;
       if (last || signal.aborted) break;
       if (open !== undefined && await wasRotated(open, path)) {
         yield* lines.of(chunks(open));
@@ -52,23 +79,9 @@ export async function* logLines(
         // The reader went: the next look at the signal ends the loop.
       });
     }
-    yield* lines.rest();
   } finally {
     open?.close();
   }
-}
-
-/** The last `count` of `all`, which is read to its end. */
-export async function* tail<T>(
-  all: AsyncIterable<T>,
-  count: number,
-): AsyncGenerator<T, void, void> {
-  const last: T[] = [];
-  for await (const each of all) {
-    last.push(each);
-    if (last.length > count) last.shift();
-  }
-  yield* last;
 }
 
 async function rotated(path: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { logLines, tail } from "./log_file.ts";
+import { logLines } from "./log_file.ts";
 
 async function withFolder(test: (path: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
@@ -28,7 +28,7 @@ Deno.test("logLines() reads rotated files first, oldest first", () =>
       "d",
       "half",
     ]);
-    const last = await Array.fromAsync(tail(logLines(path, all), 2));
+    const last = await Array.fromAsync(logLines(path, { ...all, tail: 2 }));
     assert.deepEqual(last, ["d", "half"]);
   }));
 
@@ -56,6 +56,27 @@ Deno.test("logLines() follows through a rotation and loses no line", () =>
       }
     }
     assert.deepEqual(seen, ["1", "2", "3", "4"]);
+  }));
+
+Deno.test("logLines() follows after the last lines of what was there", () =>
+  withFolder(async (path) => {
+    let ended = false;
+    await Deno.writeTextFile(path, "1\n2\n3\n");
+    const seen: string[] = [];
+    const options = {
+      tail: 1,
+      follow: true,
+      ended: () => ended,
+      signal: all.signal,
+    };
+    for await (const line of logLines(path, options)) {
+      seen.push(line);
+      if (line === "3") {
+        await Deno.writeTextFile(path, "4\n5\n", { append: true });
+        ended = true;
+      }
+    }
+    assert.deepEqual(seen, ["3", "4", "5"]);
   }));
 
 Deno.test("logLines() ends when its reader goes", () =>

@@ -7,7 +7,7 @@
 import { type LogLine, logsVm } from "../../api/vms.ts";
 import { logsVmSchema } from "../../api/vms_schema.ts";
 import { CriReader } from "../logs/cri.ts";
-import { logLines, tail } from "../logs/log_file.ts";
+import { logLines } from "../logs/log_file.ts";
 import type { VmService } from "../vm/service.ts";
 import { isLive } from "../vm/vm.ts";
 import { type Route, streamRoute } from "./route.ts";
@@ -30,12 +30,9 @@ export function logRoutes(vms: VmService): Route[] {
         return now === undefined || !isLive(now.status);
       };
       const parse = source === "workload" ? criLines : rawLines;
-      const past = parse(logLines(path, {
-        follow: follow && input.tail === undefined,
-        ended,
-        signal,
-      }));
-      const lines = input.tail === undefined ? past : tail(past, input.tail);
+      const lines = parse(
+        logLines(path, { tail: input.tail, follow, ended, signal }),
+      );
       return new Response(ndjson(lines), {
         headers: { "content-type": "application/x-ndjson" },
       });

@@ -1,12 +1,12 @@
 /**
- * Prints the OpenAPI 3.1 document of the routes that are served.
+ * Prints the OpenAPI 3.1 document of the endpoints there are.
  *
  * @module
  */
 
 import { z } from "zod";
 import { FAULTS } from "../../lib/fault.ts";
-import type { Route } from "./route.ts";
+import { CONTRACT, type Contract } from "./contract.ts";
 
 type Json = Record<string, unknown>;
 
@@ -21,15 +21,12 @@ const FAULT_BODY = {
   },
 };
 
-export function openApiDocument(
-  routes: readonly Route[],
-  version: string,
-): Json {
+export function openApiDocument(version: string): Json {
   const paths: Record<string, Json> = {};
-  for (const route of routes) {
-    const path = route.endpoint.path.replaceAll(/:(\w+)/g, "{$1}");
+  for (const contract of CONTRACT) {
+    const path = contract.endpoint.path.replaceAll(/:(\w+)/g, "{$1}");
     const item = paths[path] ??= {};
-    item[route.endpoint.method.toLowerCase()] = operation(route);
+    item[contract.endpoint.method.toLowerCase()] = operation(contract);
   }
   return {
     openapi: "3.1.0",
@@ -40,11 +37,11 @@ export function openApiDocument(
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     paths,
-    components: { schemas: { Fault: FAULT_BODY } },
+    components: { schemas: { Fault: FAULT_BODY, ...namedSchemas() } },
   };
 }
 
-function operation({ endpoint, schema }: Route): Json {
+function operation({ endpoint, schema }: Contract): Json {
   const { id, tag, summary, status, faults } = endpoint;
   return {
     operationId: id,
@@ -66,7 +63,7 @@ function operation({ endpoint, schema }: Route): Json {
         ...(schema.reply && {
           content: {
             [endpoint.replyType ?? "application/json"]: {
-              schema: print(schema.reply),
+              schema: reference(schema.reply),
             },
           },
         }),
@@ -81,7 +78,8 @@ function parameters(
   where: "path" | "query",
 ): Json[] {
   if (schema === undefined) return [];
-  const { properties = {}, required = [] } = print(schema) as {
+  // A query arrives as text; what it is read as says more.
+  const { properties = {}, required = [] } = print(schema, "output") as {
     properties?: Record<string, Json>;
     required?: string[];
   };
@@ -97,7 +95,7 @@ function parameters(
   });
 }
 
-function faultResponses(faults: Route["endpoint"]["faults"]): Json {
+function faultResponses(faults: Contract["endpoint"]["faults"]): Json {
   const byStatus = new Map<number, string[]>();
   for (const code of ["invalid-input", ...faults, "bug"] as const) {
     const { status } = FAULTS[code];
@@ -118,9 +116,35 @@ function faultResponses(faults: Route["endpoint"]["faults"]): Json {
   );
 }
 
-function print(schema: z.ZodType): Json {
+/** A schema with a name of its own is printed once, among the components. */
+function reference(schema: z.ZodType): Json {
+  if (schema instanceof z.ZodArray) {
+    return { type: "array", items: reference(schema.element as z.ZodType) };
+  }
+  const id = schema.meta()?.id;
+  return id === undefined
+    ? print(schema)
+    : { $ref: `#/components/schemas/${id}` };
+}
+
+function namedSchemas(): Json {
+  const named: Json = {};
+  for (const { schema: { reply } } of CONTRACT) {
+    const each = reply instanceof z.ZodArray
+      ? reply.element as z.ZodType
+      : reply;
+    const id = each?.meta()?.id;
+    if (each !== undefined && id !== undefined) {
+      const { id: _, ...json } = print(each);
+      named[id] = json;
+    }
+  }
+  return named;
+}
+
+function print(schema: z.ZodType, io: "input" | "output" = "input"): Json {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
-    io: "input",
+    io,
     unrepresentable: "any",
   });
   return json;
