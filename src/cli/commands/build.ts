@@ -1,0 +1,187 @@
+/**
+ * `volant build`: an artifact and its manifest from a fledge.toml.
+ *
+ * @module
+ */
+
+import { buildCommand } from "@stricli/core";
+import type { BuildProgress } from "../../builder/build.ts";
+import { folders } from "../../lib/folders.ts";
+import { type Context, Interrupted } from "../context.ts";
+import { help, JSON_FLAG } from "../flags.ts";
+import { formatBytes } from "../format.ts";
+
+interface Flags {
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly manifest?: string;
+  readonly config?: string;
+  readonly init?: boolean;
+}
+
+export const build = buildCommand<Flags, [string | undefined], Context>({
+  docs: help({
+    brief: "Build an appliance from a fledge.toml (also `fledge`)",
+    text: [
+      "Writes the artifact and, beside it, a manifest for `volant vm create`. The same input",
+      "gives the same bytes; SOURCE_DATE_EPOCH sets the time of the files in it. Needs",
+      "neither root nor a daemon.",
+    ].join("\n"),
+    examples: [
+      ["volant build --init", "Write an example: an appliance with one page"],
+      ["volant build", "Build from ./fledge.toml and ./manifest.toml"],
+      [
+        "volant build web/fledge.toml -o web.cpio.gz -m web/manifest.toml",
+        "Name all files; the artifact's name tells its compression",
+      ],
+    ],
+    exits: [
+      ["65", "fledge.toml or manifest is not valid, or a checksum differs"],
+      ["66", "a file that is named does not exist"],
+      ["74", "the disk is full"],
+    ],
+  }),
+  parameters: {
+    flags: {
+      json: JSON_FLAG,
+      output: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The artifact (default: named after the manifest, here)",
+      },
+      manifest: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The manifest (default: manifest.toml beside fledge.toml)",
+      },
+      config: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The recipe, another way to name it",
+      },
+      init: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Write an example to start from into this folder (or FILE's)",
+      },
+    },
+    aliases: { c: "config", o: "output", m: "manifest" },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The recipe (default: fledge.toml)",
+      }],
+    },
+  },
+  async func(flags, file) {
+    const recipe = file ?? flags.config ?? "fledge.toml";
+    if (flags.init) {
+      const { writeExample } = await import("../recipe_example.ts");
+      const folder = recipe.includes("/")
+        ? recipe.slice(0, recipe.lastIndexOf("/"))
+        : ".";
+      for (const path of await writeExample(folder)) this.out.line(path);
+      return;
+    }
+    await buildFrom(recipe, flags, this);
+  },
+});
+
+async function buildFrom(
+  recipe: string,
+  { json, output, manifest }: Flags,
+  { out, env }: Context,
+): Promise<void> {
+  const { buildArtifact } = await import("../../builder/build.ts");
+  const { unpackAssets } = await import("../../lib/assets.ts");
+  const { stateDir } = folders(env);
+  using stop = stopOnSignals();
+  const built = await buildArtifact({
+    configPath: recipe,
+    manifestPath: manifest,
+    outputPath: output,
+    shimPath: (await unpackAssets(stateDir)).shim,
+    cacheDir: cacheDir(env, stateDir),
+    sourceDateEpoch: env("SOURCE_DATE_EPOCH"),
+    signal: stop.signal,
+    progress: progressPrinter(out),
+  });
+  const { artifactPath, manifestPath, digest, sizeBytes, warnings } = built;
+  for (const warning of warnings) out.note(`warning: ${warning}`);
+  if (json) {
+    return out.json({
+      artifact: artifactPath,
+      manifest: manifestPath,
+      digest,
+      size_bytes: sizeBytes,
+      files: built.files.length,
+      warnings,
+    });
+  }
+  out.fields([
+    ["artifact", artifactPath],
+    ["size", formatBytes(sizeBytes)],
+    ["digest", digest],
+    ["manifest", manifestPath],
+  ]);
+}
+
+function cacheDir(
+  env: (name: string) => string | undefined,
+  stateDir: string,
+): string {
+  const named = env("VOLANT_CACHE");
+  if (named) return named;
+  const base = env("XDG_CACHE_HOME") ||
+    (env("HOME") && `${env("HOME")}/.cache`);
+  return base ? `${base}/volant` : `${stateDir}/cache`;
+}
+
+/** Lets the first signal end a build tidily; a second one ends it at once. */
+function stopOnSignals(): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const listeners = Object.entries(SIGNAL_NUMBERS).map(([name, number]) =>
+    [name as Deno.Signal, () => {
+      controller.abort(new Interrupted(128 + number));
+      remove();
+    }] as const
+  );
+  const remove = () => {
+    for (const [name, listener] of listeners) {
+      Deno.removeSignalListener(name, listener);
+    }
+  };
+  for (const [name, listener] of listeners) {
+    Deno.addSignalListener(name, listener);
+  }
+  return { signal: controller.signal, [Symbol.dispose]: remove };
+}
+
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Steps as lines; bytes as one line that a terminal sees counting. */
+function progressPrinter(
+  out: Context["out"],
+): (progress: BuildProgress) => void {
+  let percentShown = -1;
+  return (progress) => {
+    if (progress.kind === "step") return out.note(progress.line);
+    if (!out.stderr.isTerminal) return;
+    const { done, total } = progress;
+    const percent = Math.floor(done / Math.max(total, 1) * 100);
+    if (percent === percentShown) return;
+    percentShown = percent;
+    out.status(`${percent} % of ${formatBytes(total)}`);
+    if (done >= total) out.note("");
+  };
+}

@@ -1,0 +1,35 @@
+/**
+ * `volant docs`: the reference pages, as `docs/reference/` holds them.
+ *
+ * @module
+ */
+
+import { buildCommand } from "@stricli/core";
+import type { Context } from "../context.ts";
+import { help } from "../flags.ts";
+
+export const docsCli = buildCommand<Record<never, never>, [], Context>({
+  docs: help({
+    brief: "Print the page of the command line",
+    examples: [["volant docs cli > docs/reference/cli.md", "Renew the page"]],
+  }),
+  parameters: {},
+  async func() {
+    const { cliPage } = await import("../reference.ts");
+    this.out.raw(await cliPage());
+  },
+});
+
+export const docsFaults = buildCommand<Record<never, never>, [], Context>({
+  docs: help({
+    brief: "Print the page of the faults",
+    examples: [
+      ["volant docs faults > docs/reference/faults.md", "Renew the page"],
+    ],
+  }),
+  parameters: {},
+  async func() {
+    const { faultsPage } = await import("../reference.ts");
+    this.out.raw(faultsPage());
+  },
+});

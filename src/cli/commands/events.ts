@@ -1,0 +1,91 @@
+/**
+ * `volant events`: what happens to virtual machines, as it happens.
+ *
+ * @module
+ */
+
+import { buildCommand } from "@stricli/core";
+import { encodeInput } from "../../api/endpoint.ts";
+import { type VmEvent, vmEvents } from "../../api/events.ts";
+import { Fault } from "../../lib/fault.ts";
+import type { Context } from "../context.ts";
+import { followEvents } from "../event_stream.ts";
+import { DAEMON_FLAGS, type DaemonFlags, help } from "../flags.ts";
+import { plain } from "../format.ts";
+
+interface Flags extends DaemonFlags {
+  readonly vm?: string;
+}
+
+export const events = buildCommand<Flags, [], Context>({
+  docs: help({
+    brief: "Print the events of virtual machines as they happen",
+    text:
+      "When the daemon goes away it is asked for once a second for a minute; events missed\nmeanwhile are printed when it is back.",
+    examples: [
+      ["volant events", "Follow all VMs"],
+      ["volant events --vm web --json", "Follow one, a JSON object a line"],
+    ],
+  }),
+  parameters: {
+    flags: {
+      ...DAEMON_FLAGS,
+      vm: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "NAME",
+        brief: "Only those of this VM",
+      },
+    },
+  },
+  async func({ socket, json, vm }) {
+    const path = this.socketPath(socket);
+    const { url } = encodeInput(vmEvents, vm === undefined ? {} : { vm });
+    using http = Deno.createHttpClient({ proxy: { transport: "unix", path } });
+    const stream = followEvents(
+      (lastId) => open(http, path, url, lastId),
+      () => this.out.note("The daemon is gone; asking for it again ..."),
+    );
+    for await (const { data } of stream) {
+      const event = JSON.parse(data) as VmEvent;
+      if (json) this.out.jsonLine(event);
+      else this.out.line(sentence(event));
+    }
+  },
+});
+
+async function open(
+  http: Deno.HttpClient,
+  path: string,
+  url: string,
+  lastId: string | undefined,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const headers = lastId === undefined ? {} : { "last-event-id": lastId };
+  const response = await fetch(`http://localhost${url}`, {
+    client: http,
+    headers: { accept: "text/event-stream", ...headers },
+  }).catch((cause) => {
+    throw new Fault(
+      "daemon-unavailable",
+      `Cannot reach the daemon at "${path}"`,
+      {
+        cause,
+        hint:
+          "Start it with `volant daemon`, or name its socket with --socket or VOLANT_SOCKET",
+      },
+    );
+  });
+  if (response.ok && response.body !== null) return response.body;
+  throw new Fault(
+    "daemon-unavailable",
+    `Cannot follow the events: HTTP ${response.status} ${
+      (await response.text()).slice(0, 200)
+    }`,
+    { hint: "Check that the socket is that of a volant daemon" },
+  );
+}
+
+function sentence({ timestamp, type, name, message }: VmEvent): string {
+  return `${timestamp}  ${type.padEnd(11)}  ${name}  ${plain(message)}`;
+}

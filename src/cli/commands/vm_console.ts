@@ -1,0 +1,115 @@
+/**
+ * `volant vm console`: the guest's serial console on this terminal.
+ *
+ * The terminal is raw meanwhile, so that the guest gets each key, Ctrl-C
+ * too; it is restored however the command ends.
+ *
+ * @module
+ */
+
+import { buildCommand } from "@stricli/core";
+import { getVm } from "../../api/vms.ts";
+import { Fault } from "../../lib/fault.ts";
+import { ConsoleEscape } from "../console_escape.ts";
+import { openConsole } from "../console_socket.ts";
+import type { Context } from "../context.ts";
+import { DAEMON_FLAGS, help, ONE_NAME } from "../flags.ts";
+
+interface Flags {
+  readonly socket?: string;
+}
+
+/** The signals that would end the program with the terminal still raw. */
+const ENDING_SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
+
+export const vmConsole = buildCommand<Flags, [string], Context>({
+  docs: help({
+    brief: "Open the serial console of a virtual machine",
+    text: [
+      "Shows the end of what the console has said so far, and goes on. Type Enter ~ . to",
+      "leave, Enter ~ ~ for a tilde. With its input from a file or pipe it sends that and",
+      "goes on until the machine ends.",
+    ].join("\n"),
+    examples: [
+      ["volant vm console web", "Open it on this terminal"],
+      ["volant vm console web < /dev/null", "Only look on"],
+    ],
+  }),
+  parameters: {
+    flags: { socket: DAEMON_FLAGS.socket },
+    positional: ONE_NAME,
+  },
+  async func({ socket }, name) {
+    using client = this.connect(socket);
+    const vm = await client.call(getVm, { name });
+    if (vm.pid === undefined) {
+      throw new Fault(
+        "wrong-state",
+        `Cannot open the console of VM "${name}": it is ${vm.status}`,
+        { hint: `See \`volant vm logs --source console ${name}\`` },
+      );
+    }
+    await converse(this, this.socketPath(socket), name);
+  },
+});
+
+async function converse(
+  { out }: Context,
+  socketPath: string,
+  name: string,
+): Promise<void> {
+  const { promise: ended, resolve: onEnd } = Promise.withResolvers<string>();
+  const isTyped = Deno.stdin.isTerminal();
+  let why: string;
+  {
+    using _raw = rawTerminal(isTyped, () => onEnd("a signal came"));
+    const webSocket = await openConsole(socketPath, name, {
+      onBytes: (bytes) => out.stdout.write(bytes),
+      onEnd,
+    });
+    if (isTyped) out.note("Connected; Enter ~ . leaves.\r");
+    forwardInput(webSocket, isTyped).then(
+      (left) => left && onEnd("left"),
+      (error) => onEnd(String(error)),
+    );
+    why = await ended;
+    webSocket.close();
+  }
+  // The cursor stands wherever the guest left it.
+  if (isTyped) out.note(`\nConsole closed: ${why}.`);
+}
+
+/** Sends what is typed until there is no more; true when the user left. */
+async function forwardInput(
+  webSocket: WebSocket,
+  isTyped: boolean,
+): Promise<boolean> {
+  const escape = new ConsoleEscape();
+  const buffer = new Uint8Array(4_096);
+  for (;;) {
+    const count = await Deno.stdin.read(buffer);
+    if (count === null) return isTyped;
+    const typed = buffer.slice(0, count);
+    const { bytes, leave } = isTyped
+      ? escape.feed(typed)
+      : { bytes: typed, leave: false };
+    if (webSocket.readyState !== WebSocket.OPEN) return false;
+    if (bytes.length > 0) webSocket.send(bytes);
+    if (leave) return true;
+  }
+}
+
+/** Makes the terminal raw; disposing of it makes it what it was. */
+function rawTerminal(isTyped: boolean, onSignal: () => void): Disposable {
+  if (!isTyped) return { [Symbol.dispose]: () => {} };
+  Deno.stdin.setRaw(true);
+  for (const signal of ENDING_SIGNALS) Deno.addSignalListener(signal, onSignal);
+  return {
+    [Symbol.dispose]() {
+      Deno.stdin.setRaw(false);
+      for (const signal of ENDING_SIGNALS) {
+        Deno.removeSignalListener(signal, onSignal);
+      }
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * The flags and words that several commands take, and how help is laid out.
+ *
+ * @module
+ */
+
+import type { WaitFor } from "../api/vms.ts";
+import { vmName } from "../manifest/values.ts";
+import { parseDuration } from "./words.ts";
+
+/** Of every command that asks the daemon. */
+export interface DaemonFlags {
+  readonly socket?: string;
+  readonly json?: boolean;
+}
+
+export const JSON_FLAG = {
+  kind: "boolean",
+  optional: true,
+  withNegated: false,
+  brief: "Print JSON, errors included",
+} as const;
+
+export const DAEMON_FLAGS = {
+  socket: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "PATH",
+    brief: "Socket of the daemon (or VOLANT_SOCKET)",
+  },
+  json: JSON_FLAG,
+} as const;
+
+/** Of the commands that start a machine. */
+export interface WaitFlags {
+  readonly wait: WaitFor;
+  readonly timeout?: number;
+}
+
+export const WAIT_FLAGS = {
+  wait: {
+    kind: "enum",
+    values: ["none", "running", "healthy"],
+    default: "running",
+    brief: "Until when to wait",
+  },
+  timeout: {
+    kind: "parsed",
+    parse: parseDuration,
+    optional: true,
+    placeholder: "TIME",
+    brief: "How long to wait; the VM goes on starting after it (default 60s)",
+  },
+} as const;
+
+/** Of the commands that end a machine. */
+export interface StopFlags {
+  readonly grace?: number;
+  readonly kill?: boolean;
+}
+
+export const STOP_FLAGS = {
+  grace: {
+    kind: "parsed",
+    parse: parseDuration,
+    optional: true,
+    placeholder: "TIME",
+    brief: "How long the workload may take to end (default: the manifest's)",
+  },
+  kill: {
+    kind: "boolean",
+    optional: true,
+    withNegated: false,
+    brief: "End the machine at once, without asking the guest",
+  },
+} as const;
+
+export const ONE_NAME = {
+  kind: "tuple",
+  parameters: [
+    { parse: vmName, placeholder: "NAME", brief: "Name of the VM" },
+  ],
+} as const;
+
+export const SEVERAL_NAMES = {
+  kind: "array",
+  minimum: 1,
+  parameter: {
+    parse: vmName,
+    placeholder: "NAME",
+    brief: "Names of the VMs, dealt with in turn",
+  },
+} as const;
+
+export interface HelpText {
+  readonly brief: string;
+  /** Sentences below the brief. */
+  readonly text?: string;
+  /** Command lines, each with what it does. */
+  readonly examples: readonly (readonly [command: string, does: string])[];
+  /** Exit statuses beyond those of faults. */
+  readonly exits?: readonly (readonly [status: string, when: string])[];
+}
+
+/** Lays out the help of a command; reference.md is printed from it too. */
+export function help(
+  { brief, text, examples, exits = [] }: HelpText,
+): { readonly brief: string; readonly fullDescription: string } {
+  const lines = [text === undefined ? brief : `${brief}\n\n${text}`];
+  lines.push("", "EXAMPLES");
+  for (const [command, does] of examples) {
+    lines.push(`  ${command}`, `      ${does}`);
+  }
+  if (exits.length > 0) lines.push("", "EXIT STATUS");
+  for (const [status, when] of exits) {
+    lines.push(`  ${status.padEnd(5)}  ${when}`);
+  }
+  return { brief, fullDescription: lines.join("\n") };
+}

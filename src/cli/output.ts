@@ -1,0 +1,142 @@
+/**
+ * Prints what commands find out: the only place of the CLI that does.
+ *
+ * Results go to stdout; notes, progress and faults to stderr. A command says
+ * what it has, and whether that becomes a table or JSON is decided here.
+ * Colours are for terminals without NO_COLOR.
+ *
+ * @module
+ */
+
+import type { Fault } from "../lib/fault.ts";
+
+export interface Sink {
+  readonly isTerminal: boolean;
+  write(bytes: Uint8Array): void;
+}
+
+export type Style = "bold" | "dim" | "green" | "yellow" | "red";
+
+/** Text of a table, with a style where it stands out. */
+export type Cell = string | { readonly text: string; readonly style: Style };
+
+const CODES: Readonly<Record<Style, number>> = {
+  bold: 1,
+  dim: 2,
+  red: 31,
+  green: 32,
+  yellow: 33,
+};
+
+export class Output {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly #colours: boolean;
+  readonly #encoder = new TextEncoder();
+
+  constructor(stdout: Sink, stderr: Sink, colours: boolean) {
+    this.stdout = stdout;
+    this.stderr = stderr;
+    this.#colours = colours;
+  }
+
+  /** A line of the result. */
+  line(text: string): void {
+    this.raw(`${text}\n`);
+  }
+
+  /** A part of the result, as it is. */
+  raw(text: string): void {
+    this.stdout.write(this.#encoder.encode(text));
+  }
+
+  /** The result for a program: one JSON document. */
+  json(value: unknown): void {
+    this.line(JSON.stringify(value, null, 2));
+  }
+
+  /** One of many results for a program: a JSON document a line. */
+  jsonLine(value: unknown): void {
+    this.line(JSON.stringify(value));
+  }
+
+  /** A line that is not part of the result. */
+  note(text: string): void {
+    this.stderr.write(this.#encoder.encode(`${text}\n`));
+  }
+
+  /** A note that the next one of its kind replaces; for terminals only. */
+  status(text: string): void {
+    if (!this.stderr.isTerminal) return;
+    this.stderr.write(this.#encoder.encode(`\r${text}\x1b[K`));
+  }
+
+  /** Columns as wide as their widest cell; the heading is in bold. */
+  table(heading: readonly string[], rows: readonly (readonly Cell[])[]): void {
+    const styled = heading.map((text): Cell => ({ text, style: "bold" }));
+    const all = [styled, ...rows];
+    const widths = heading.map((_, column) =>
+      Math.max(...all.map((row) => textOf(row[column] ?? "").length))
+    );
+    for (const row of all) {
+      const cells = row.map((cell, column) => {
+        const padding = (widths[column] ?? 0) - textOf(cell).length;
+        return this.paint(cell) + " ".repeat(padding);
+      });
+      this.line(cells.join("  ").trimEnd());
+    }
+  }
+
+  /** `key:  value` lines with the values aligned; absent values are left out. */
+  fields(fields: readonly (readonly [string, Cell | undefined])[]): void {
+    const width = Math.max(...fields.map(([key]) => key.length)) + 1;
+    for (const [key, value] of fields) {
+      if (value === undefined || textOf(value) === "") continue;
+      this.line(`${`${key}:`.padEnd(width)}  ${this.paint(value)}`);
+    }
+  }
+
+  /** The failure, on stderr: sentences for people, one object for programs. */
+  fault(fault: Fault, json: boolean): void {
+    const { message, code, hint, details } = fault;
+    if (json) {
+      const facts = Object.keys(details).length > 0 ? { details } : {};
+      const body = { error: message, code, hint, ...facts };
+      return this.note(JSON.stringify(body));
+    }
+    const colours = this.#colours && this.stderr.isTerminal;
+    this.note(`${paint("error:", "red", colours)} ${message}`);
+    if (hint) this.note(`${paint("hint:", "bold", colours)} ${hint}`);
+  }
+
+  paint(cell: Cell): string {
+    if (typeof cell === "string") return cell;
+    return paint(
+      cell.text,
+      cell.style,
+      this.#colours && this.stdout.isTerminal,
+    );
+  }
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === "string" ? cell : cell.text;
+}
+
+function paint(text: string, style: Style, colours: boolean): string {
+  return colours ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
+}
+
+/** Writes whole to one of this process's own streams. */
+export function processSink(
+  stream: { isTerminal(): boolean; writeSync(bytes: Uint8Array): number },
+): Sink {
+  return {
+    isTerminal: stream.isTerminal(),
+    write(bytes) {
+      for (let done = 0; done < bytes.length;) {
+        done += stream.writeSync(bytes.subarray(done));
+      }
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * How the parts of a VM are said to a person.
+ *
+ * @module
+ */
+
+import type { BootPhases, PublishedPort, VmExit, VmView } from "../api/vms.ts";
+import { formatMilliseconds, plain } from "./format.ts";
+import type { Cell, Style } from "./output.ts";
+
+const STYLES: Readonly<Partial<Record<VmView["status"], Style>>> = {
+  running: "green",
+  starting: "yellow",
+  stopping: "yellow",
+  paused: "yellow",
+  crashed: "red",
+};
+
+/** The state, and the health where there is a check. */
+export function statusCell({ status, health }: VmView): Cell {
+  const isChecked = status === "running" && health !== "none";
+  const text = isChecked ? `${status} (${health})` : status;
+  const style = isChecked && health === "unhealthy" ? "red" : STYLES[status];
+  return style === undefined ? text : { text, style };
+}
+
+/** `127.0.0.1:8080->80`, with `/udp` where it is not TCP. */
+export function publishedPort(
+  { host_ip, host_port, port, protocol }: PublishedPort,
+): string {
+  const host = host_ip?.includes(":") ? `[${host_ip}]` : host_ip;
+  const suffix = protocol === "udp" ? "/udp" : "";
+  return `${host ?? "127.0.0.1"}:${host_port}->${port}${suffix}`;
+}
+
+/** `exited with status 3`, `guest-panic: Kernel panic ...`. */
+export function exitSentence(
+  { cause, status, forced, detail }: VmExit,
+): string {
+  const words = [cause];
+  const isSaid = detail?.includes(`status ${status}`) === true;
+  if (status !== undefined && !isSaid) words.push(`with status ${status}`);
+  if (forced) words.push("(it had to be forced)");
+  const sentence = words.join(" ");
+  return detail ? `${sentence}: ${plain(detail)}` : sentence;
+}
+
+export interface PhaseRow {
+  readonly phase: string;
+  readonly ends: string;
+  readonly took: string;
+  readonly since: string;
+}
+
+/** The phases of a boot that have ended, in order. */
+export function phaseRows(boot: BootPhases): PhaseRow[] {
+  const phases = [
+    ["request", "VMM spawned", boot.vmm_ms],
+    ["kernel", "shim started", boot.kernel_ms],
+    ["shim", "workload started", boot.workload_ms],
+    ["workload", "first healthy answer", boot.healthy_ms],
+  ] as const;
+  const rows: PhaseRow[] = [];
+  let before = 0;
+  for (const [phase, ends, at] of phases) {
+    if (at === undefined) continue;
+    rows.push({
+      phase,
+      ends,
+      took: formatMilliseconds(at - before),
+      since: formatMilliseconds(at),
+    });
+    before = at;
+  }
+  return rows;
+}
+
+/**
+ * Status to end the CLI with for a VM that has ended: its workload's. A
+ * machine that was ended on purpose before its workload told one gives 0.
+ */
+export function endedStatus(exit: VmExit | undefined): number {
+  if (exit?.status !== undefined) return exit.status;
+  const isWanted = exit === undefined || exit.cause === "stopped" ||
+    exit.cause === "killed";
+  return isWanted ? 0 : NO_STATUS;
+}
+
+/** A guest that panicked or whose VMM failed leaves no status. */
+const NO_STATUS = 70;
+
+/** What has become of a VM: `web is running`. */
+export function isNow(name: string, vm: VmView | undefined): string {
+  if (vm === undefined) return name;
+  const exit = vm.exit !== undefined && vm.status === "crashed"
+    ? `: ${exitSentence(vm.exit)}`
+    : "";
+  return `${name} is ${vm.status}${exit}`;
+}

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { Fault } from "../lib/fault.ts";
+import {
+  parseCount,
+  parseDuration,
+  parseEnv,
+  parseEnvFile,
+  parseMemory,
+  parsePublish,
+} from "./words.ts";
+
+const noEnvironment = () => undefined;
+
+function refuses(read: () => unknown): void {
+  assert.throws(
+    read,
+    (error) => error instanceof Fault && error.code === "invalid-input",
+  );
+}
+
+Deno.test("parseMemory() takes MiB by default and knows MiB and GiB", () => {
+  const cases = { "64": 64, "64MiB": 64, "1GiB": 1024, "1.5g": 1536, "2 m": 2 };
+  for (const [word, mib] of Object.entries(cases)) {
+    assert.equal(parseMemory(word), mib);
+  }
+});
+
+Deno.test("parseMemory() refuses what is no whole number of MiB", () => {
+  for (const word of ["", "0", "-1", "1.5", "64MB", "1TiB", "x", "1e3"]) {
+    refuses(() => parseMemory(word));
+  }
+});
+
+Deno.test("parseDuration() reads seconds, minutes and hours", () => {
+  const cases = { "10": 10, "10s": 10, "2m": 120, "1h": 3600, "0": 0 };
+  for (const [word, seconds] of Object.entries(cases)) {
+    assert.equal(parseDuration(word), seconds);
+  }
+  for (const word of ["", "10x", "-1s", "1.5s", "s"]) {
+    refuses(() => parseDuration(word));
+  }
+});
+
+Deno.test("parseCount() refuses zero, signs and fractions", () => {
+  assert.equal(parseCount("12"), 12);
+  for (const word of ["0", "-1", "+1", "1.0", "", "two"]) {
+    refuses(() => parseCount(word));
+  }
+});
+
+Deno.test("parsePublish() reads address, ports and protocol", () => {
+  assert.deepEqual(parsePublish("8080:80"), {
+    host_port: 8080,
+    port: 80,
+    protocol: "tcp",
+  });
+  assert.deepEqual(parsePublish("0.0.0.0:53:5353/udp"), {
+    host_ip: "0.0.0.0",
+    host_port: 53,
+    port: 5353,
+    protocol: "udp",
+  });
+  assert.deepEqual(parsePublish("[::1]:0:80/TCP"), {
+    host_ip: "::1",
+    host_port: 0,
+    port: 80,
+    protocol: "tcp",
+  });
+});
+
+Deno.test("parsePublish() refuses ports that do not exist and other forms", () => {
+  const words = ["80", ":80", "8080:", "70000:80", "80:0", "1:2:3:4", "a:b"];
+  for (const word of [...words, "80:80/sctp", "::1:80:80"]) {
+    refuses(() => parsePublish(word));
+  }
+});
+
+Deno.test("parseEnv() takes a value, or the caller's", () => {
+  assert.deepEqual(parseEnv("A=b=c", noEnvironment), ["A", "b=c"]);
+  assert.deepEqual(parseEnv("A=", noEnvironment), ["A", ""]);
+  assert.deepEqual(parseEnv("A", () => "here"), ["A", "here"]);
+  for (const word of ["A", "=x", "", "A B=1"]) {
+    refuses(() => parseEnv(word, noEnvironment));
+  }
+});
+
+Deno.test("parseEnvFile() leaves out comments and empty lines", () => {
+  const text = "# secrets\n\nA=1\r\nB=two words # kept\nC\n";
+  assert.deepEqual(parseEnvFile(text, () => "here"), [
+    ["A", "1"],
+    ["B", "two words # kept"],
+    ["C", "here"],
+  ]);
+});
