@@ -135,6 +135,7 @@ export function fnv1a(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
+/** The records of one key stand together: the shim makes its lists in place. */
 type Rec = readonly [key: string, value: string];
 
 function* recordsOf(config: BootConfig): Generator<Rec> {
@@ -180,7 +181,7 @@ function* workloadRecords(config: BootConfig): Generator<Rec> {
   const { first, longest } = config.backoffMs;
   yield number("backoff_ms", first, MAX_MILLISECONDS);
   yield number("backoff_limit_ms", longest, MAX_MILLISECONDS);
-  yield number("stop_signal", config.stopSignal, 64);
+  yield number("stop_signal", config.stopSignal, 64, 1);
   yield number("grace_ms", config.graceMs, MAX_MILLISECONDS);
 }
 
@@ -208,9 +209,9 @@ function line(key: string, value: string): Rec {
   return text(key, value);
 }
 
-function number(key: string, value: number, max: number): Rec {
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) {
-    throw refused(key, `${value} is not a whole number from 0 to ${max}`);
+function number(key: string, value: number, max: number, min = 0): Rec {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw refused(key, `${value} is not a whole number from ${min} to ${max}`);
   }
   return [key, String(value)];
 }

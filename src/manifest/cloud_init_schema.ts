@@ -26,9 +26,13 @@ const documentSchema = z.preprocess(
         "File that holds the document; read when the manifest is installed",
       examples: ["user-data.yaml"],
     }),
-  }).refine((document) => document.inline === (document.path === undefined), {
-    error: "has both content and path, or inline does not agree with them",
-  }),
+  }).refine(
+    ({ inline, content, path }) =>
+      inline
+        ? content !== undefined && path === undefined
+        : path !== undefined && content === undefined,
+    { error: "has both content and path, or inline does not agree with them" },
+  ),
 );
 
 export const cloudInitSchema = z.strictObject({
@@ -66,13 +70,16 @@ function spellDocument(value: unknown): unknown {
     !Object.keys(value).some((key) => DOCUMENT_KEYS.has(key));
   // JSON is YAML, which is what cloud-init reads.
   if (isTable) return { inline: true, content: JSON.stringify(value) };
-  const hasPath = typeof path !== "string" || path.trim() !== "";
+  const hasPath = path !== undefined && !isBlank(path);
+  const hasContent = content !== undefined && !(hasPath && isBlank(content));
   return {
     ...rest,
-    inline: inline ?? (path === undefined || !hasPath),
-    ...(content === undefined || (content === "" && path !== undefined)
-      ? {}
-      : { content }),
-    ...(path === undefined || !hasPath ? {} : { path }),
+    inline: inline ?? !hasPath,
+    ...(hasContent && { content }),
+    ...(hasPath && { path }),
   };
+}
+
+function isBlank(value: unknown): boolean {
+  return typeof value === "string" && value.trim() === "";
 }

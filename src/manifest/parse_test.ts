@@ -122,6 +122,7 @@ Deno.test("a manifest as the original encoded it is accepted", () => {
       seed_mode: "VFAT",
       user_data: { inline: true, content: "#cloud-config\n", path: "" },
       meta_data: { inline: false, content: "", path: "meta.yaml" },
+      network_config: { inline: false, content: "", path: "" },
     },
     network: {
       mode: "Bridged",
@@ -150,6 +151,8 @@ Deno.test("a manifest as the original encoded it is accepted", () => {
     inline: false,
     path: "meta.yaml",
   });
+  assert.equal(manifest.cloud_init?.network_config, undefined);
+  assert.equal(manifest.cloud_init?.user_data?.content, "#cloud-config\n");
   assert.equal(manifest.labels["tier"], "web");
 });
 
@@ -289,7 +292,7 @@ Deno.test("each refusal says what is the case", () => {
     ],
   ];
   for (const [change, sentence] of cases) {
-    assert.match(refusal(change).message, sentence);
+    assert.match(refusal(change).message, sentence, JSON.stringify(change));
   }
 });
 
@@ -321,7 +324,7 @@ Deno.test("broken TOML and JSON are told with their place", () => {
   );
   assert.match(toml.message, /"b\.toml": line 2, column 5: /);
   const json = faultOf(() =>
-    parseManifest('{"name": }', { name: "b.json", format: "json" })
+    parseManifest('{"name": "web"', { name: "b.json", format: "json" })
   );
   assert.match(json.message, /"b\.json": it is not JSON: .*line 1 column/);
 });

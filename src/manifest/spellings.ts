@@ -34,7 +34,7 @@ export function isTable(value: unknown): value is Table {
  */
 function withoutNulls(table: Table): Table {
   const entries = Object.entries(table)
-    .filter(([, value]) => value !== null)
+    .filter(([, value]) => value !== null && value !== undefined)
     .map(([key, value]) => [key, copied(value)] as const);
   return Object.fromEntries(entries);
 }
@@ -82,11 +82,24 @@ function spellSections(manifest: Table): void {
     dropIfBlank(health, "endpoint");
     if (health["endpoint"] === undefined) delete manifest["health_check"];
   }
+  spellCloudInit(manifest["cloud_init"]);
   const init = manifest["init"];
   if (isTable(init)) {
     dropIfBlank(init, "path");
     if (init["none"] === false) delete init["none"];
     if (Object.keys(init).length === 0) delete manifest["init"];
+  }
+}
+
+/** A document with neither text nor file is none. */
+function spellCloudInit(cloudInit: unknown): void {
+  if (!isTable(cloudInit)) return;
+  for (const key of ["user_data", "meta_data", "network_config"]) {
+    const document = cloudInit[key];
+    if (!isTable(document)) continue;
+    const { inline: _, ...parts } = document;
+    const isBlank = Object.values(parts).every((part) => part === "");
+    if (isBlank) delete cloudInit[key];
   }
 }
 
