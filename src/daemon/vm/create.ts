@@ -12,6 +12,7 @@ import type { NetworkLease } from "../networks/network.ts";
 import { vmExists } from "../store/vms.ts";
 import type { VmDeps } from "./deps.ts";
 import { healthTarget } from "./health.ts";
+import { leastMemoryMib } from "./initramfs_fit.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
 
 /** A guest with less cannot even unpack its kernel. */
@@ -41,6 +42,7 @@ export async function insertVm(
 
   const artifacts = await importArtifacts(deps, config.manifest, signal);
   try {
+    await checkInitramfsFits(deps, name, memoryMib, artifacts);
     return deps.vms.insert({
       name,
       config,
@@ -117,6 +119,22 @@ function tooMuchMemory(name: string, wanted: number, available: number): Fault {
       hint: "Give it less with --memory, or stop other VMs",
       details: { wanted_mib: wanted, available_mib: available },
     },
+  );
+}
+
+async function checkInitramfsFits(
+  deps: VmDeps,
+  name: string,
+  memoryMib: number,
+  { initramfs }: VmArtifacts,
+): Promise<void> {
+  if (initramfs === undefined) return;
+  const least = await leastMemoryMib(deps.artifacts.path(initramfs));
+  if (least === undefined || memoryMib >= least) return;
+  throw new Fault(
+    "not-enough-memory",
+    `Cannot create VM "${name}" with ${memoryMib} MiB: its initramfs needs ${least} MiB to be unpacked`,
+    { hint: `Give it --memory ${least} or more, or build a smaller one` },
   );
 }
 
