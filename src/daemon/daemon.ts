@@ -12,7 +12,7 @@ import { availableMemoryMib } from "../host/memory.ts";
 import { probeKvm } from "../host/kvm.ts";
 import { tscKhz } from "../host/tsc.ts";
 import { type Assets, unpackAssets } from "../lib/assets.ts";
-import { makeDir, removeIfThere } from "../lib/files.ts";
+import { checkPassable, makeDir, removeIfThere } from "../lib/files.ts";
 import { lockFile } from "../lib/lock.ts";
 import { logger } from "../lib/log.ts";
 import { version } from "../lib/self.ts";
@@ -49,6 +49,10 @@ export async function startDaemon(
   // A VMM that runs as somebody else passes through both.
   await makeDir(folders.stateDir, 0o711);
   await makeDir(folders.runtimeDir, 0o711);
+  if (config.uidBase !== undefined) {
+    await checkPassable(folders.stateDir);
+    await checkPassable(folders.runtimeDir);
+  }
   undo.use(await lockFile(`${folders.stateDir}/lock`));
   const assets = await unpackAssets(folders.stateDir);
   const database = openDatabase(`${folders.stateDir}/volant.db`);

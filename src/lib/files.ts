@@ -52,6 +52,24 @@ export async function makeDir(path: string, mode = 0o700): Promise<void> {
   }
 }
 
+/**
+ * Checks that another user can pass through `path` and all folders above it,
+ * as a VMM that runs as a user of its own must.
+ */
+export async function checkPassable(path: string): Promise<void> {
+  const parts = (await Deno.realPath(path)).split("/");
+  for (let count = 1; count <= parts.length; count++) {
+    const folder = parts.slice(0, count).join("/") || "/";
+    const { mode } = await Deno.stat(folder);
+    if (mode !== null && (mode & 0o001) !== 0) continue;
+    throw new Fault(
+      "invalid-input",
+      `Cannot use folder "${path}": "${folder}" is closed to the users that virtual machines run as`,
+      { hint: `Open it with chmod o+x "${folder}", or name another folder` },
+    );
+  }
+}
+
 export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });

@@ -115,7 +115,7 @@ export class VmKeeper {
       return this.become(vm, "up", { boot });
     }
     if (JSON.stringify(boot) === JSON.stringify(vm.boot)) return vm;
-    return this.become(vm, "up", { boot });
+    return this.#deps.vms.update(vm, { boot });
   }
 
   /** Writes down how it ended; only then is its run directory given up. */

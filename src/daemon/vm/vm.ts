@@ -50,8 +50,6 @@ const MOVES: Record<VmStatus, Partial<Record<VmMove, VmStatus>>> = {
     failed: "crashed",
   },
   running: {
-    // The guest says it again after a restart of the workload.
-    up: "running",
     stop: "stopping",
     ended: "stopped",
     failed: "crashed",

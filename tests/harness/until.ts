@@ -1,0 +1,18 @@
+/**
+ * Waiting in tests: for the thing itself, with a deadline.
+ */
+
+/** Asks until `condition` is true; an error that names `what` after `ms`. */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  ms = 30_000,
+): Promise<void> {
+  const end = performance.now() + ms;
+  while (!await condition()) {
+    if (performance.now() > end) {
+      throw new Error(`Waited ${ms} ms in vain until ${what}`);
+    }
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
