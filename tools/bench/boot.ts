@@ -1,0 +1,186 @@
+/**
+ * Instructions from power-on to the workload's first one.
+ *
+ * The guest is booted by the command the driver itself makes, with the devices
+ * of a real machine (NIC, boot config disk, control port, output); only their
+ * other ends are QEMU's own, since nobody is there to talk to. A plugin of
+ * QEMU's emulator counts until the workload's entry point: there is no marker in
+ * product or shim. Under `-icount` the count repeats to some thousandths.
+ */
+
+import {
+  DESCRIPTORS,
+  qemuCommand,
+} from "../../src/daemon/hypervisors/qemu/command.ts";
+import type { BootSpec } from "../../src/daemon/hypervisors/hypervisor.ts";
+import { encodeBootConfig } from "../../src/guest/boot_config.ts";
+import { BOOT_CONFIG_DEFAULTS } from "../../src/guest/boot_config.ts";
+import { built, source } from "../../tests/harness/built.ts";
+import { debianCloudKernel } from "./debian_kernel.ts";
+import { elfEntry } from "./elf_entry.ts";
+import { type Figure, output, rounded } from "./figure.ts";
+
+const QEMU = "qemu-system-x86_64";
+const MEMORY_MIB = 64;
+const BUSYBOX = "/bin/busybox";
+
+type Model = "mmio" | "acpi_pci";
+
+export async function benchBoot(): Promise<Figure[]> {
+  const folder = await Deno.makeTempDir({ prefix: "volant-bench-" });
+  try {
+    const { stdout } = await output(QEMU, ["--version"]);
+    const qemu = stdout.split("\n")[0] ?? "";
+    const spec = await helloSpec(folder);
+    const debian = await countDebian(folder);
+    const baseline = rounded(debian.count / 1e6, 5);
+    const figures: Figure[] = [];
+    for (const model of ["mmio", "acpi_pci"] as const) {
+      const count = await countBoot(modelCommand(model, spec));
+      const value = rounded(count / 1e6, 4);
+      figures.push({
+        key: `boot.initramfs${
+          model === "mmio" ? "" : "_acpi_pci"
+        }.minstructions`,
+        value,
+        unit: "million instructions",
+        baseline,
+        ratio: rounded(value / baseline),
+        how:
+          `examples/hello (busybox httpd), ${MEMORY_MIB} MiB, 1 vCPU, NIC, boot config disk, control port and output attached, microvm ${
+            model === "mmio" ? "acpi=off" : "acpi=on with PCI"
+          }, -cpu max,-erms, -icount shift=0; ${qemu}`,
+      });
+    }
+    figures.push({
+      key: "boot.debian_cloud.minstructions",
+      value: baseline,
+      unit: "million instructions",
+      how:
+        `${debian.version} with busybox as init, no device but the console, the same way`,
+    });
+    return figures;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The boot of examples/hello, as the daemon would ask for it. */
+async function helloSpec(folder: string): Promise<BootSpec> {
+  const artifact = `${folder}/hello.cpio`;
+  await output(built("volant"), [
+    "build",
+    source("examples/hello/fledge.toml"),
+    "--output",
+    artifact,
+  ]);
+  const { workload } = JSON.parse(
+    await Deno.readTextFile(`${artifact}.manifest.json`),
+  );
+  const config = encodeBootConfig({
+    ...BOOT_CONFIG_DEFAULTS,
+    hostname: "hello",
+    ip: "10.0.2.15/24",
+    gateway: "10.0.2.2",
+    dns: ["10.0.2.3"],
+    args: [...workload.entrypoint, ...workload.args],
+    control: "/dev/ttyS1",
+    output: "/dev/ttyS2",
+    off: "reset",
+  });
+  await Deno.writeFile(`${folder}/boot.conf`, config);
+  return {
+    name: "hello",
+    runDir: folder,
+    logDir: folder,
+    kernelPath: built("kernels/vmlinux-generic"),
+    kernelArgs: ["volant.config=/dev/vda"],
+    initramfsPath: artifact,
+    vcpus: 1,
+    memoryMib: MEMORY_MIB,
+    disks: [{ path: `${folder}/boot.conf`, readOnly: true }],
+    nic: {
+      kind: "stream",
+      mac: "02:00:00:00:00:01",
+      companion: () => [],
+    },
+    hasShim: true,
+    graceMs: 1000,
+  };
+}
+
+function modelCommand(model: Model, spec: BootSpec): string[] {
+  const words = qemuCommand(
+    { path: QEMU, accelerator: "tcg", tscKhz: 1_000_000 },
+    spec,
+  ).map((word) =>
+    word
+      .replace(/^socket,id=(\w+),fd=\d+$/, "null,id=$1")
+      .replace(
+        `stream,id=net0,addr.type=fd,addr.str=${DESCRIPTORS.network}`,
+        "user,id=net0,restrict=on",
+      )
+  );
+  if (model === "mmio") return words;
+  return words.map((word) =>
+    word
+      .replace("acpi=off", "acpi=on,pcie=on")
+      .replace(/^(virtio-\w+)-device,/, "$1-pci,")
+      // With ACPI the LAPIC timer is what wakes a sleeping guest.
+      .replace(/ nolapic_timer| acpi=off| pci=off/g, "")
+  );
+}
+
+/** Runs the guest until its workload starts. */
+async function countBoot(command: readonly string[]): Promise<number> {
+  const { entry, bytes } = await elfEntry(BUSYBOX);
+  const [path = QEMU, ...args] = command;
+  const { stderr } = await output(path, [
+    // The plugin ends QEMU, which the sandbox has no part in.
+    ...args,
+    "-icount",
+    "shift=0,sleep=off",
+    "-plugin",
+    `${built("icount.so")},addr=0x${entry.toString(16)},bytes=${bytes}`,
+  ]);
+  const [, count] = /^ICOUNT (\d+)$/m.exec(stderr) ?? [];
+  if (count === undefined) {
+    throw new Error(`The guest did not reach its workload: ${stderr}`);
+  }
+  return Number(count);
+}
+
+async function countDebian(
+  folder: string,
+): Promise<{ readonly count: number; readonly version: string }> {
+  const { kernel, version } = await debianCloudKernel();
+  await Deno.mkdir(`${folder}/root/bin`, { recursive: true });
+  await Deno.copyFile(BUSYBOX, `${folder}/root/init`);
+  await output("sh", [
+    "-c",
+    "find . | LC_ALL=C sort | cpio --quiet -o -H newc > ../debian.cpio",
+  ], { cwd: `${folder}/root` });
+  const count = await countBoot([
+    QEMU,
+    "-M",
+    "microvm,x-option-roms=off,pit=on,pic=on,rtc=on,acpi=off,isa-serial=on",
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-cpu",
+    "max,-erms",
+    "-m",
+    "512",
+    "-kernel",
+    kernel,
+    "-initrd",
+    `${folder}/debian.cpio`,
+    "-append",
+    "console=ttyS0 quiet reboot=t panic=-1 tsc_early_khz=1000000 tsc=reliable",
+    "-serial",
+    "null",
+  ]);
+  return { count, version };
+}
