@@ -18,6 +18,7 @@ mount -t tmpfs -o size=64m full "$FOLDER/state"
 export VOLANT_STATE_DIR=$FOLDER/state VOLANT_RUNTIME_DIR=$FOLDER/run
 "$VOLANT" daemon 2>"$FOLDER/daemon.log" &
 daemon=$!
+trap 'kill $daemon; wait $daemon' EXIT
 tries=0
 until "$VOLANT" system info >/dev/null 2>&1; do
   tries=$((tries + 1))
@@ -33,8 +34,6 @@ echo "== room"
 "$VOLANT" vm create a --manifest "$MANIFEST" --network none && echo created || echo "status $?"
 "$VOLANT" vm delete --force a
 ls -A "$FOLDER/state/artifacts/incoming" "$FOLDER/state/artifacts/sha256" "$FOLDER/state/vms"
-kill $daemon
-wait $daemon
 `;
 
 Deno.test("a full disk is one clear error, leaves nothing, and ends with room", async () => {

@@ -30,6 +30,8 @@ export interface DaemonConfig {
  * documentation), below the sign bit that some programs cannot take.
  */
 const UID_BASE = 0x7000_0000;
+/** One per VM there ever was; ids of VMs are not used again. */
+const UID_COUNT = 0x0f00_0000;
 
 export const DAEMON_USAGE = `Usage: volant daemon [options]
 
@@ -74,8 +76,22 @@ export function readConfig(
       LOG_LEVELS,
       values["log-level"] ?? env("VOLANT_LOG_LEVEL") ?? "info",
     ),
-    uidBase: isRoot ? UID_BASE : undefined,
+    uidBase: isRoot && hasIds(Deno.readTextFileSync("/proc/self/uid_map"))
+      ? UID_BASE
+      : undefined,
   };
+}
+
+/**
+ * Whether the ids for VMMs exist here: root of a user namespace, as in a
+ * rootless container, often has a few only. The text is that of
+ * `/proc/self/uid_map` (user_namespaces(7)).
+ */
+export function hasIds(uidMap: string): boolean {
+  return uidMap.trim().split("\n").some((line) => {
+    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
+    return first <= UID_BASE && UID_BASE + UID_COUNT <= first + count;
+  });
 }
 
 function parse(args: readonly string[]) {

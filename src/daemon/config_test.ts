@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readConfig } from "./config.ts";
+import { hasIds, readConfig } from "./config.ts";
 
 const none = () => undefined;
 const home = (name: string) => name === "HOME" ? "/home/u" : undefined;
@@ -27,4 +27,10 @@ Deno.test("readConfig() names what it cannot use", () => {
   });
   assert.throws(() => readConfig(["--nope"], home), { code: "invalid-input" });
   assert.equal(readConfig(["--help"], none), "help");
+});
+
+Deno.test("hasIds() tells the host's root from that of a small namespace", () => {
+  assert.equal(hasIds("         0          0 4294967295\n"), true);
+  assert.equal(hasIds("         0       1000          1\n"), false);
+  assert.equal(hasIds("0 1000 1\n1 100000 65536\n"), false);
 });
