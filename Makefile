@@ -90,7 +90,7 @@ torture: volant ## The tests that take long
 demo: volant ## A page served out of a microVM, from nothing to clean-up
 	$(DENO) run -A tools/demo.ts
 
-bench: volant ## Measure, print a table, write build/bench.json (ONLY=boot for a part)
+bench: volant $(B)/icount.so ## Measure, print a table, write build/bench.json (ONLY=boot for a part)
 	$(DENO) run -A tools/bench/bench.ts $(ONLY)
 
 volant: $(B)/volant ## The one executable, build/volant, and the names it answers to

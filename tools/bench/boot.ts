@@ -125,9 +125,9 @@ function modelCommand(model: Model, spec: BootSpec): string[] {
   return words.map((word) =>
     word
       .replace("acpi=off", "acpi=on,pcie=on")
+      .replace(/^virtio-net-device,/, "virtio-net-pci,romfile=,")
       .replace(/^(virtio-\w+)-device,/, "$1-pci,")
-      // With ACPI the LAPIC timer is what wakes a sleeping guest.
-      .replace(/ nolapic_timer| acpi=off| pci=off/g, "")
+      .replace(/ acpi=off| pci=off/g, "")
   );
 }
 

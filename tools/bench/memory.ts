@@ -8,7 +8,7 @@ import { type Figure, rounded } from "./figure.ts";
 
 const GUEST_MIB = 64;
 /** No guest is tried with less. */
-const FLOOR_MIB = 16;
+const FLOOR_MIB = 8;
 const KIB_PER_MIB = 1024;
 
 export async function benchMemory(): Promise<Figure[]> {

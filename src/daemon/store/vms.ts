@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SQLOutputValue } from "node:sqlite";
+import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import type { VmStatus } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
 import { storageFault } from "../../lib/files.ts";
@@ -22,6 +22,8 @@ export type VmChange = Partial<
 
 export class VmStore {
   readonly #database: Database;
+  /** Preparing one takes longer than running it. */
+  readonly #statements = new Map<string, StatementSync>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -31,7 +33,7 @@ export class VmStore {
   insert(vm: NewVm): Vm {
     const now = new Date().toISOString();
     try {
-      const { lastInsertRowid } = this.#database.prepare(
+      const { lastInsertRowid } = this.#prepared(
         `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, created_at, updated_at)
          VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)`,
       ).run(
@@ -66,7 +68,7 @@ export class VmStore {
   }
 
   list(): Vm[] {
-    return this.#database.prepare("SELECT * FROM vms ORDER BY id").all()
+    return this.#prepared("SELECT * FROM vms ORDER BY id").all()
       .map(record);
   }
 
@@ -78,7 +80,7 @@ export class VmStore {
       updatedAt: new Date().toISOString(),
     };
     try {
-      this.#database.prepare(
+      this.#prepared(
         `UPDATE vms SET status = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?, updated_at = ?
          WHERE id = ?`,
       ).run(
@@ -97,18 +99,26 @@ export class VmStore {
   }
 
   delete(vm: Vm): void {
-    this.#database.prepare("DELETE FROM vms WHERE id = ?").run(vm.id);
+    this.#prepared("DELETE FROM vms WHERE id = ?").run(vm.id);
   }
 
   /** Whether any VM boots from the artifact of that digest. */
   usesArtifact(digest: string): boolean {
-    return this.#database.prepare(
+    return this.#prepared(
       "SELECT 1 FROM vms WHERE json_extract(artifacts, '$.initramfs') = ?",
     ).get(digest) !== undefined;
   }
 
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
   #row(where: string, value: string | number): Vm | undefined {
-    const row = this.#database.prepare(`SELECT * FROM vms WHERE ${where}`)
+    const row = this.#prepared(`SELECT * FROM vms WHERE ${where}`)
       .get(value);
     return row === undefined ? undefined : record(row);
   }

@@ -15,8 +15,8 @@ import { healthTarget } from "./health.ts";
 import { leastMemoryMib } from "./initramfs_fit.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
 
-/** A guest with less cannot even unpack its kernel. */
-const MEMORY_MIB_MIN = 16;
+/** No guest was seen to boot with less. */
+const MEMORY_MIB_MIN = 8;
 const VCPUS_MAX = 64;
 
 /** Throws `invalid-input`, `vm-exists`, and what an artifact's import throws. */
