@@ -124,10 +124,12 @@ export class VmKeeper {
     const vm = this.#deps.vms.find(name);
     if (vm !== undefined && vm.id === id) {
       const exit = exitOf(last);
-      this.become(vm, endedWell(exit) ? "ended" : "failed", {
-        exit,
-        boot: phases(vm, last),
-      });
+      const boot = phases(vm, last);
+      // It may have run for so short a while that its running was not seen.
+      const ran = vm.status === "starting" && last.workloadAt !== undefined
+        ? this.become(vm, "up", { boot })
+        : vm;
+      this.become(ran, endedWell(exit) ? "ended" : "failed", { exit, boot });
       await removeIfThere(vmDirs(this.#deps.folders, id).run.path);
     }
     this.#told();
