@@ -99,7 +99,7 @@ Deno.test("each mistake in a create is one clear error, and leaves no VM", async
     assertFault(
       await create("a", "--memory", "900GiB"),
       71,
-      /with 921600 MiB: the host has \d+ MiB/,
+      /921600 MiB: the host has \d+ MiB/,
     );
   });
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { buildAppliance } from "./harness/appliance.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
-import { until } from "./harness/until.ts";
+import { untilGone } from "./harness/until.ts";
 
 const TICKING = "n=0; while :; do n=$((n+1)); echo tick $n; sleep 0.2; done";
 
@@ -93,13 +93,7 @@ Deno.test("a monitor that is killed takes its VMM along, and the VM has crashed"
   );
   const [, monitor] = /^monitor_pid=(\d+)$/m.exec(state) ?? [];
   Deno.kill(Number(monitor), "SIGKILL");
-  await until("the VMM is gone", () => {
-    try {
-      return Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") Z ");
-    } catch {
-      return true;
-    }
-  });
+  await untilGone(pid);
   await volant.volant("vm", "wait", "a");
   const { status, exit } = await volant.json("vm", "get", "a");
   assert.equal(status, "crashed");
@@ -130,13 +124,6 @@ Deno.test("a run directory that no VM owns is ended and removed at the start", a
     await Deno.rename(`${runs}/${id}/${name}`, `${runs}/999/${name}`);
   }
   await volant.startDaemon();
-  await until("the VMM is gone", () => {
-    try {
-      Deno.statSync(`/proc/${pid}`);
-      return false;
-    } catch {
-      return true;
-    }
-  });
+  await untilGone(pid);
   assert.equal((await volant.json("vm", "get", "a")).status, "crashed");
 });

@@ -16,3 +16,14 @@ export async function until(
     await new Promise((wake) => setTimeout(wake, 20));
   }
 }
+
+/** Waits until no process has that pid, or only what its parent has not reaped. */
+export async function untilGone(pid: number): Promise<void> {
+  await until(`process ${pid} is gone`, () => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") Z ");
+    } catch {
+      return true;
+    }
+  });
+}

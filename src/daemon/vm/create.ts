@@ -10,6 +10,7 @@ import { Fault } from "../../lib/fault.ts";
 import type { Manifest, NetworkMode } from "../../manifest/manifest.ts";
 import type { NetworkLease } from "../networks/network.ts";
 import { vmExists } from "../store/vms.ts";
+import { admitMemory } from "./admission.ts";
 import type { VmDeps } from "./deps.ts";
 import { healthTarget } from "./health.ts";
 import { leastMemoryMib } from "./initramfs_fit.ts";
@@ -32,8 +33,7 @@ export async function insertVm(
   const { hypervisor } = deps;
   await hypervisor.probe();
   const memoryMib = config.resources?.memory_mb ?? 0;
-  const available = await deps.availableMemoryMib();
-  if (memoryMib > available) throw tooMuchMemory(name, memoryMib, available);
+  await admitMemory(deps, name, memoryMib);
   if (config.kernel_override !== undefined) {
     await hypervisor.checkKernel(config.kernel_override);
   }
@@ -109,17 +109,6 @@ function checkConfig(name: string, { manifest, resources }: VmConfig): void {
       { hint: "Give another number with --cpus" },
     );
   }
-}
-
-function tooMuchMemory(name: string, wanted: number, available: number): Fault {
-  return new Fault(
-    "not-enough-memory",
-    `Cannot create VM "${name}" with ${wanted} MiB: the host has ${available} MiB to give`,
-    {
-      hint: "Give it less with --memory, or stop other VMs",
-      details: { wanted_mib: wanted, available_mib: available },
-    },
-  );
 }
 
 async function checkInitramfsFits(

@@ -5,10 +5,10 @@
  */
 
 import { encodeBootConfig } from "../../guest/boot_config.ts";
-import { Fault } from "../../lib/fault.ts";
 import { removeIfThere, writeFileAtomic } from "../../lib/files.ts";
 import type { BootSpec, Machine } from "../hypervisors/hypervisor.ts";
 import type { Attachment } from "../networks/network.ts";
+import { admitMemory } from "./admission.ts";
 import {
   bootConfig,
   graceMs,
@@ -37,7 +37,7 @@ export async function launchMachine(
   vm: Vm,
   signal: AbortSignal,
 ): Promise<Launched> {
-  await admit(deps, vm);
+  await admitMemory(deps, vm.name, vmResources(vm).memoryMib);
   await using undo = new AsyncDisposableStack();
 
   const dirs = vmDirs(deps.folders, vm.id);
@@ -55,21 +55,6 @@ export async function launchMachine(
 
   undo.move();
   return { machine, kernelCmdline };
-}
-
-/** Refuses what the host has not the memory for. */
-async function admit(deps: VmDeps, vm: Vm): Promise<void> {
-  const { memoryMib } = vmResources(vm);
-  const available = await deps.availableMemoryMib();
-  if (memoryMib <= available) return;
-  throw new Fault(
-    "not-enough-memory",
-    `Cannot start VM "${vm.name}" with ${memoryMib} MiB: the host has ${available} MiB to give`,
-    {
-      hint: "Give it less with --memory, or stop other VMs",
-      details: { wanted_mib: memoryMib, available_mib: available },
-    },
-  );
 }
 
 async function bootSpec(
