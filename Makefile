@@ -24,6 +24,9 @@ ifndef VOLANT_CACHE
 endif
 export VOLANT_CACHE
 
+# mke2fs, ip and others lie there, and an ordinary user of Debian does not have them on PATH.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
 # ---- The pinned Deno ------------------------------------------------------------------------------------------------
 DENO_VERSION := 2.9.6
 DENO := $(CURDIR)/.tools/deno-$(DENO_VERSION)/deno

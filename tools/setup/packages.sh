@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of tools/packages.txt that are missing: as root, or by a sudo that asks nothing.
 # Prints nothing when all are there.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 set -euo pipefail
 
 list=$1
