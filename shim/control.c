@@ -132,7 +132,8 @@ void control_open(void)
 u64 control_poll(struct pollfd *poll)
 {
 	poll->fd = port ? (int)port : -1;
-	poll->events = sent < queued ? POLLIN | POLLOUT : POLLIN;
+	/* What was dropped is made good when there is room, so that has to wake the loop too. */
+	poll->events = sent < queued || dropped ? POLLIN | POLLOUT : POLLIN;
 	return port ? 0 : retry_at;
 }
 
@@ -182,7 +183,9 @@ void control_ready(const struct pollfd *poll)
 			lose();
 		}
 	}
-	if (!control_is_pending() && dropped) {
+	flush();
+	/* What the terminal still holds does not matter: its room is not the queue's. */
+	if (sent == queued && dropped) {
 		dropped = 0;
 		send_all();
 	}

@@ -50,9 +50,8 @@ static void end_all_children(struct monitor *m)
 
 static void remove_files(struct monitor *m)
 {
-	static const char *const names[] = { socket_name, "monitor.state", "monitor.state.new" };
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		(void)unlinkat(m->run_dir, names[i], 0);  // Whichever there is.
+	(void)unlinkat(m->run_dir, socket_name, 0);  // It may not exist.
+	state_remove(m);
 }
 
 // The start came to nothing: takes everything back, then says why to whoever waits for it.
@@ -223,6 +222,7 @@ static void go_on_ending(struct monitor *m, uint64_t *next_ms)
 	state_flush(m);
 	if (m->state_changed && now < m->state_give_up_ms)
 		return;
+	state_release(m);
 	// In this order: where there is no socket any more, the state is the last one.
 	(void)unlinkat(m->run_dir, socket_name, 0);
 	(void)close(m->listener);
@@ -262,7 +262,7 @@ static void loop(struct monitor *m)
 			sooner(&next_ms, m->state_next_ms);
 		if (!guest_may_speak(m))
 			sooner(&next_ms, m->control_pause_ms);
-		if (!m->heard && m->phase == RUNNING)
+		if (m->phase == RUNNING)
 			sooner(&next_ms, m->hello_ms);
 		now = now_ms();
 		fill_poll_set(m, set);
@@ -295,6 +295,8 @@ static void monitor_runs(struct monitor *m, const char *run_dir)
 	for (int i = 0; i < LOGS; i++)
 		log_open(m, i);
 	listen_in(m, run_dir);
+	if (!state_reserve(m))
+		start_fail(m, "keep room for monitor.state in", run_dir, strerror(errno));
 	spawn_machine(m);
 	state_identify(m);
 	if (!state_write(m))

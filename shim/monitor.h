@@ -158,7 +158,7 @@ struct monitor {
 	size_t control_window_bytes;
 	bool heard;  // The guest has said something that was understood.
 	unsigned hellos;
-	uint64_t hello_ms;
+	uint64_t hello_ms;  // When it is asked next; 0: never again, or at once.
 
 	// What is known about the end.
 	const char *last_word;  // `off` of the guest's.
@@ -201,6 +201,9 @@ bool process_end_descendants(struct monitor *m);
 void spawn_machine(struct monitor *m);
 
 // monitor_state.c
+bool state_reserve(struct monitor *m);
+void state_release(struct monitor *m);
+void state_remove(struct monitor *m);
 void state_identify(struct monitor *m);
 void state_changed(struct monitor *m);
 bool state_write(struct monitor *m);

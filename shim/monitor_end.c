@@ -3,7 +3,7 @@
 //   stop ----> told to the guest ----> grace + 5 s ----> SIGKILL     (a guest that never spoke: at the end of the grace)
 //   kill --------------------------------------------> SIGKILL
 //   `off` of the guest's, and no end of the VMM's ----> 10 s ------> SIGKILL
-//   the companion ends, and the VMM does not ---------> SIGKILL
+//   the companion ends, and the VMM does not ---------> SIGKILL      (unless a stop or `off` came meanwhile)
 
 #include "monitor.h"
 
@@ -89,6 +89,9 @@ void end_deadlines(struct monitor *m, uint64_t *next_ms)
 	}
 	if (m->phase != RUNNING || m->kill_sent)
 		return;
+	// A machine that is to end anyway gets the time that takes: its companion is not missed any more.
+	if (m->facts.stop != NULL || m->last_word != NULL)
+		m->companion_deadline_ms = 0;
 	uint64_t stop_ms = m->grace_end_ms;
 	if (stop_ms != 0 && m->heard)
 		stop_ms += AFTER_GRACE_MS;

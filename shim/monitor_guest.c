@@ -37,16 +37,23 @@ bool guest_say(struct monitor *m, const char *verb, uint64_t number)
 	return sent == (ssize_t)line.length;
 }
 
+static void say_hello(struct monitor *m, uint64_t now)
+{
+	(void)guest_say(m, "hello", 1);  // Repeated anyway.
+	m->hello_ms = m->hellos + 1 < HELLOS_MAX ? now + ((uint64_t)HELLO_FIRST_MS << m->hellos) : 0;
+	m->hellos++;
+}
+
 // Asks for the guest's state. A byte sent before the guest has opened its end may be lost, and the guest's own first words
 // may be: so it is repeated, ever more seldom, until something has been heard.
 void guest_hello(struct monitor *m)
 {
 	uint64_t now = now_ms();
-	if (m->streams[CONTROL].fd < 0 || m->heard || m->hellos == HELLOS_MAX || now < m->hello_ms)
-		return;
-	(void)guest_say(m, "hello", 1);  // Repeated anyway.
-	m->hello_ms = now + ((uint64_t)HELLO_FIRST_MS << m->hellos);
-	m->hellos++;
+	// What is not to come must not be waited for either: a time that has passed would keep the loop from ever sleeping.
+	if (m->streams[CONTROL].fd < 0 || m->heard || m->hellos == HELLOS_MAX)
+		m->hello_ms = 0;
+	else if (now >= m->hello_ms)
+		say_hello(m, now);
 }
 
 bool guest_may_speak(struct monitor *m)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -123,6 +124,11 @@ static _Noreturn void child_runs(const struct conf *conf, char *const *argv, con
 		child_fails(report, "make a process group for");
 	if (!arrange(wires, ends[1], &report))
 		child_fails(report, "hand descriptors to");
+	// A core would hold the guest's memory. Of one byte none is written, and where cores go to a helper none is started, as
+	// one would be with a limit of 0.
+	const struct rlimit no_core = { 1, 1 };
+	if (setrlimit(RLIMIT_CORE, &no_core) != 0)
+		child_fails(report, "forbid cores of");
 	if (conf->has_uid && !drop_privileges(conf))
 		child_fails(report, "drop privileges of");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

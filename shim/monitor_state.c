@@ -1,6 +1,9 @@
 // monitor.state: what is known of the machine, replaced atomically on each change, so that a reader never sees half a state
 // and a daemon that was away misses nothing. A guest decides how often its state changes; the disk is asked at most twenty
 // times a second.
+//
+// A disk that is full must not cost the last state, which is all that is left of a machine. So a file with room for one is
+// kept from the start: nobody reads it before it is whole, and to rename it over the old state takes no room.
 
 #include "monitor.h"
 
@@ -12,7 +15,7 @@
 
 enum { WRITE_EVERY_MS = 50, RETRY_MS = 500 };
 
-static const char state_name[] = "monitor.state", aside_name[] = "monitor.state.new";
+static const char state_name[] = "monitor.state", aside_name[] = "monitor.state.new", last_name[] = "monitor.state.last";
 
 // One state is made up at a time, and the watchers get the same bytes as the file.
 static char bytes[STATE_BYTES_MAX];
@@ -127,10 +130,38 @@ const char *state_text(size_t *length)
 	return bytes;
 }
 
-static bool write_aside(struct monitor *m)
+// Keeps room for the last state. False when there is none, with errno set.
+bool state_reserve(struct monitor *m)
+{
+	int fd = openat(m->run_dir, last_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	// A file system that cannot promise room is used all the same. The file stays empty, as the state will be shorter.
+	bool good = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, STATE_BYTES_MAX) == 0 || errno == EOPNOTSUPP;
+	int error = errno;
+	(void)close(fd);  // Nothing was written.
+	errno = error;
+	return good;
+}
+
+// Gives back what the last state did not need.
+void state_release(struct monitor *m)
+{
+	(void)unlinkat(m->run_dir, last_name, 0);  // It may be the state by now.
+}
+
+// Leaves nothing of this monitor's, or of one before that was killed.
+void state_remove(struct monitor *m)
+{
+	static const char *const names[] = { state_name, aside_name, last_name };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		(void)unlinkat(m->run_dir, names[i], 0);  // Whichever there is.
+}
+
+static bool write_to(struct monitor *m, const char *name, int flags)
 {
 	size_t done = 0;
-	int fd = openat(m->run_dir, aside_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(m->run_dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
 	if (fd < 0)
 		return false;
 	while (done < bytes_length) {
@@ -148,15 +179,22 @@ static bool write_aside(struct monitor *m)
 	return good;
 }
 
+static bool replace(struct monitor *m, const char *name, int flags)
+{
+	return write_to(m, name, flags) && renameat(m->run_dir, name, m->run_dir, state_name) == 0;
+}
+
 // Replaces the file by the state as it is now. False leaves the old file whole, with errno set.
 bool state_write(struct monitor *m)
 {
 	make_up(m);
-	if (!write_aside(m) || renameat(m->run_dir, aside_name, m->run_dir, state_name) != 0) {
+	if (!replace(m, aside_name, O_CREAT | O_TRUNC)) {
 		int error = errno;
 		(void)unlinkat(m->run_dir, aside_name, 0);  // It may not exist.
 		errno = error;
-		return false;
+		// Not truncated, which would give up its room; what a failed try left there is shorter, or the same.
+		if (m->facts.cause == NULL || !replace(m, last_name, 0))
+			return false;
 	}
 	// The new state is there already; a failure here only concerns a host that loses power now.
 	(void)fsync(m->run_dir);

@@ -6,18 +6,20 @@
 #include "shim.h"
 #include "text.h"
 
-static void put_all(const char *before, enum key key, const char *after)
+/* Each value goes to the file by itself, past the line: one or all of them may be longer. `after` waits for more. */
+static void write_all(long fd, const char *before, enum key key, const char *after)
 {
 	const char **value;
 	for (value = config_list[key]; *value; value++) {
 		put(before);
-		put(*value);
+		put_to(fd);
+		sys_write(fd, *value, text_length(*value));
 		put(after);
 	}
 }
 
-/* Writes the line to the file at `path` or, when it cannot be made there, at `aside`. */
-static void write_file(const char *path, const char *aside)
+/* Makes the file at `path` or, when it cannot be made there, at `aside`. */
+static long create(const char *path, const char *aside)
 {
 	long fd;
 	sys_unlinkat(AT_FDCWD, path, 0);
@@ -26,6 +28,11 @@ static void write_file(const char *path, const char *aside)
 		fd = open_file(aside, O_WRONLY | O_CREAT | O_TRUNC);
 		sys_mount(aside, path, 0, MS_BIND, 0);
 	}
+	return fd;
+}
+
+static void finish_file(long fd)
+{
 	put_to(fd);
 	sys_close(fd);
 }
@@ -34,26 +41,28 @@ void names_write(void)
 {
 	const char *ip = config_text[KEY_IP];
 	const char *end;
+	long fd;
 
 	if (!*ip)
 		ip = "127.0.1.1";
 	for (end = ip; *end && *end != '/';)
 		end++;
+	make_directory("/etc");
+	fd = create("/etc/hosts", "/run/hosts");
 	put("127.0.0.1 localhost\n::1 localhost\n");
 	put_bytes(ip, (unsigned long)(end - ip));
 	put(" ");
 	put(config_text[KEY_HOSTNAME]);
 	put("\n");
-	put_all("", KEY_HOST, "\n");
-	make_directory("/etc");
-	write_file("/etc/hosts", "/run/hosts");
+	write_all(fd, "", KEY_HOST, "\n");
+	finish_file(fd);
 
 	if (!*config_list[KEY_DNS])
 		return;
-	/* The last line needs no end. */
-	put_all("nameserver ", KEY_DNS, "\n");
+	fd = create("/etc/resolv.conf", "/run/resolv.conf");
+	write_all(fd, "nameserver ", KEY_DNS, "\n");
 	put("search");
-	put_all(" ", KEY_SEARCH, "");
+	write_all(fd, " ", KEY_SEARCH, "");
 	put("\n");
-	write_file("/etc/resolv.conf", "/run/resolv.conf");
+	finish_file(fd);
 }

@@ -80,7 +80,7 @@ void names_write(void);
 /* Where its stdout and stderr go. */
 extern long workload_output;
 
-/* The cgroup and the output, before the first start. */
+/* The output, and where its cgroups are made, before the first start. */
 void workload_prepare(void);
 
 /* Its pid once its execve succeeded; else the status, 126 or 127, as a negative number. */

@@ -10,7 +10,8 @@
 #include "shim.h"
 #include "text.h"
 
-#define CGROUP "/sys/fs/cgroup/workload"
+#define CGROUPS "/sys/fs/cgroup"
+#define CGROUP "workload"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define STACK_SIZE 16384
 #define NOT_EXECUTABLE 126
@@ -20,7 +21,10 @@
 
 long workload_output;
 
+/* Of the cgroup file system, and of the workload's cgroup there: the workload may hide the paths. */
+static long cgroups;
 static long cgroup;
+
 static u8 child_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 /* What the child could not do, for the shim to say; `what` is NULL when execve itself failed. */
@@ -139,8 +143,7 @@ static _Noreturn void child(void)
 void workload_prepare(void)
 {
 	const char *path = config_text[KEY_OUTPUT];
-	make_directory(CGROUP);
-	cgroup = must(open_file(CGROUP, O_PATH), "open cgroup ", CGROUP);
+	cgroups = must(open_file(CGROUPS, O_PATH), "open ", CGROUPS);
 	/* Without a device of its own the workload has what the shim has: the console, or nothing. */
 	workload_output = *path ? terminal_open(path, O_WRONLY) : open_file("/proc/self/fd/1", O_WRONLY | O_NOCTTY);
 	must(workload_output, "open output ", path);
@@ -148,16 +151,44 @@ void workload_prepare(void)
 	sys_fchown(workload_output, CONFIG_NUMBER(KEY_UID), CONFIG_NUMBER(KEY_GID));
 }
 
+/*
+ * A new cgroup for each start: what a run did to its own (controllers that admit no process, limits, a freeze) is gone.
+ * Where the last one cannot be removed, because it has cgroups of its own, the new one has a number. Where none can be
+ * made the last one serves again.
+ */
+static void renew_cgroup(void)
+{
+	u64 number = 0;
+	long fd;
+	put(CGROUP);
+	while (sys_mkdirat(cgroups, line, 0755) == -EEXIST) {
+		if (sys_unlinkat(cgroups, line, AT_REMOVEDIR) == 0)
+			continue;
+		line_length = 0;
+		put(CGROUP ".");
+		put_number(++number);
+	}
+	fd = sys_openat(cgroups, line, O_PATH | O_CLOEXEC, 0);
+	line_length = 0;
+	if (cgroup) {
+		if (fd < 0)
+			return;
+		sys_close(cgroup);
+	}
+	cgroup = must(fd, "open cgroup ", CGROUP);
+}
+
 long workload_start(void)
 {
-	const struct clone_args args = {
+	struct clone_args args = {
 		.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP,
 		.exit_signal = SIGCHLD,
 		.stack = (u64)child_stack,
 		.stack_size = sizeof(child_stack),
-		.cgroup = (u64)cgroup,
 	};
 	long pid;
+	renew_cgroup();
+	args.cgroup = (u64)cgroup;
 	failure.error = 0;
 	pid = must(sys_spawn(&args, sizeof(args), child), "make a process", "");
 	line_length = 0;
@@ -177,7 +208,6 @@ long workload_start(void)
 
 void workload_kill(void)
 {
-	/* By descriptor: the workload may have hidden the path. */
 	long fd = sys_openat(cgroup, "cgroup.kill", O_WRONLY | O_CLOEXEC, 0);
 	sys_write(fd, "1", 1);
 	sys_close(fd);

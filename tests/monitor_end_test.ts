@@ -197,6 +197,31 @@ const ENDINGS: readonly Ending[] = [
     options: { companion: ["/bin/sh", "-c", "read line <&6"], links: ["6 6"] },
     expect: { cause: "vmm-crashed", vmm_status: "134" },
   },
+  {
+    name: "a companion that left a moment before a stop was asked for",
+    steps: [
+      BOOTED,
+      "say:6:leave\\n",
+      "await:10:stop ",
+      "pause:2500:",
+      "say:10:state exited status=143\\noff stop\\n",
+    ],
+    ask: "stop 9000",
+    options: { companion: ["/bin/sh", "-c", "read line <&6"], links: ["6 6"] },
+    expect: { cause: "stopped", workload_status: "143", vmm_status: "0" },
+  },
+  {
+    name: "a companion that left a moment before the guest's last word",
+    steps: [
+      BOOTED,
+      "say:6:leave\\n",
+      "pause:300:",
+      "say:10:state exited status=4\\noff exit\\n",
+      "pause:2500:",
+    ],
+    options: { companion: ["/bin/sh", "-c", "read line <&6"], links: ["6 6"] },
+    expect: { cause: "exited", workload_status: "4", vmm_status: "0" },
+  },
 ];
 
 Deno.test("monitor tells the ends of machines apart", async (test) => {
@@ -301,6 +326,36 @@ Deno.test("nothing the VMM started outlives it", async () => {
   assert.equal(await monitor.ask("kill"), "ok\n");
   await monitor.ended();
   assert.deepEqual(pids.filter(alive), []);
+});
+
+Deno.test("the last state is told though the run directory's disk is full", async () => {
+  // The disk is mounted for the monitor alone, so the script that mounts it waits, and takes what is left out of it.
+  const script = `
+    mkdir "$1/disk" && mount -t tmpfs -o size=128k none "$1/disk" && cp "$1/monitor.conf" "$1/disk" &&
+      "$2" "$1/disk" || exit
+    cat /dev/zero >"$1/disk/filler" 2>/dev/null
+    touch "$1/full"
+    for i in $(seq 200); do [ -e "$1/disk/monitor.sock" ] || break; sleep 0.1; done
+    cp "$1/disk/monitor.state" "$1"
+    ls "$1/disk" >"$1/left"`;
+  await using monitor = await Monitor.start({
+    args: [
+      "/bin/sh",
+      "-c",
+      "until [ -e @RUN@/full ]; do sleep 0.1; done; exit 3",
+    ],
+    env: ["PATH=/usr/bin:/bin"],
+    wrapper: ["unshare", "-rm", "sh", "-c", script, "sh", "@RUN@"],
+  });
+  const state = await monitor.state();
+  assert.equal(state["cause"], "vmm-failed", JSON.stringify(state));
+  assert.equal(state["vmm_status"], "3");
+  assert.equal(state["detail"], "the VMM ended with status 3");
+  assert.deepEqual((await monitor.log("left")).trim().split("\n"), [
+    "filler",
+    "monitor.conf",
+    "monitor.state",
+  ]);
 });
 
 Deno.test("monitor follows what the guest says of itself", async () => {

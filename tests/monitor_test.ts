@@ -330,6 +330,55 @@ Deno.test("the VMM runs as whom it shall, without any capability", async () => {
   );
 });
 
+Deno.test("a VMM or companion that crashes leaves no core, whatever the caller's limit", async () => {
+  const show = "cat /proc/self/limits; exec sleep 1000";
+  await using monitor = await Monitor.start({
+    args: ["/bin/sh", "-c", show],
+    companion: ["/bin/sh", "-c", show],
+    env: ["PATH=/usr/bin:/bin"],
+    wrapper: [
+      "sh",
+      "-c",
+      'ulimit -S -c "$(ulimit -H -c)" && exec "$@"',
+      "sh",
+    ],
+  });
+  const limits = await until("the limits of both", async () => {
+    const found = [
+      ...(await monitor.log("vmm.log")).matchAll(
+        /^Max core file size +(\w+) +(\w+) /gm,
+      ),
+    ].map(([, soft, hard]) => `${soft} ${hard}`);
+    return found.length === 2 ? found : undefined;
+  });
+  // One byte: no file is written, and, unlike with 0, no helper is started to read the guest's memory either.
+  assert.deepEqual(limits, ["1 1", "1 1"]);
+});
+
+Deno.test("a guest that can no longer speak costs the monitor no time", async () => {
+  await using monitor = await Monitor.start({
+    args: [
+      "/bin/sh",
+      "-c",
+      "exec 3<&-; sleep 5; echo rested; exec sleep 1000",
+    ],
+    env: ["PATH=/usr/bin:/bin"],
+    streams: { control: 3 },
+  });
+  const pid = await monitor.number("monitor_pid");
+  await until(
+    "the end of the rest",
+    async () =>
+      (await monitor.log("vmm.log")).includes("rested") ? true : undefined,
+  );
+  const stat = (await Deno.readTextFile(`/proc/${pid}/stat`)).replace(
+    /^.*\) /,
+    "",
+  ).split(" ");
+  const ticks = Number(stat[11]) + Number(stat[12]);
+  assert.ok(ticks < 30, `${ticks} ticks of 10 ms`);
+});
+
 Deno.test("killing the monitor leaves neither VMM nor companion", async () => {
   const vmm = await fakeVmm();
   await using monitor = await Monitor.start({
