@@ -12,6 +12,7 @@
 import { parseArgs } from "node:util";
 import { Fault } from "../src/lib/fault.ts";
 import { cacheFolder, cacheKey, KernelCache } from "./cache.ts";
+import { deliver } from "./deliver.ts";
 import { mergeOptions, type Options, parseFragment } from "./options.ts";
 import {
   configure,
@@ -123,7 +124,11 @@ class Workshop {
     const work = this.cache.workFolder;
     if (this.#tree === undefined) {
       const named = Deno.env.get("KERNEL_TARBALL");
-      const tarball = await findTarball(inputs.pin, named, `${work}/package`);
+      const tarball = await findTarball(inputs.pin, {
+        cache: this.cache,
+        named,
+        installed: "/usr/src",
+      });
       say(`unpacking ${inputs.pin.upstream}`);
       this.#tree = await unpackSource(tarball, inputs.patches, work);
     }
@@ -208,19 +213,6 @@ async function compiledTree(
 async function keepForReaders(tree: string, folder: string): Promise<void> {
   await Deno.copyFile(`${tree}/System.map`, `${folder}/System.map`);
   await Deno.copyFile(`${tree}/.config`, `${folder}/config`);
-}
-
-/** Puts a product into `out` unless it is there already; says whether it did. */
-async function deliver(from: string, to: string): Promise<boolean> {
-  const source = await Deno.stat(from);
-  const present = await Deno.stat(to).catch(() => undefined);
-  if (present?.ino === source.ino && present.dev === source.dev) return false;
-  const aside = `${to}.new`;
-  await Deno.remove(aside).catch(() => undefined);
-  // A cache on another file system cannot be linked to.
-  await Deno.link(from, aside).catch(() => Deno.copyFile(from, aside));
-  await Deno.rename(aside, to);
-  return true;
 }
 
 function say(text: string): void {

@@ -1,7 +1,8 @@
 /**
  * The cache of built kernels: one folder for each hash of all that went into it.
  *
- * A folder appears by a rename, so it is whole or it is not there. One lock
+ * A folder appears by a rename once its files are on the disk, so it is whole or
+ * it is not there, also after a loss of power. One lock
  * covers all builds of a user, because they share one work folder: its path is
  * always the same, so that objects compiled in it need not be compiled again
  * when they are unpacked there later. What a killed build left in it is removed
@@ -14,7 +15,7 @@ import { createHash } from "node:crypto";
 import { Fault } from "../src/lib/fault.ts";
 
 /** How many of a kind are kept; those used longest ago go first. */
-const KEPT_MAX = { generic: 6, volant: 6, tree: 2 } as const;
+const KEPT_MAX = { generic: 6, volant: 6, tree: 2, source: 2 } as const;
 
 export type CacheKind = keyof typeof KEPT_MAX;
 
@@ -113,7 +114,11 @@ export class KernelCache implements Disposable {
     await removeIfThere(unnamed);
     await Deno.mkdir(unnamed, { recursive: true });
     await fill(unnamed);
+    await syncFolder(unnamed);
+    // A folder that was found broken has this name.
+    await removeIfThere(path);
     await Deno.rename(unnamed, path);
+    await sync(this.#folder);
     await this.#removeSurplus(kind);
     return path;
   }
@@ -137,6 +142,20 @@ export class KernelCache implements Disposable {
   [Symbol.dispose](): void {
     this.#lock.close();
   }
+}
+
+/** Waits until all that lies in a folder is on the disk. */
+async function syncFolder(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    await (isDirectory ? syncFolder(path) : sync(path));
+  }
+  await sync(folder);
+}
+
+async function sync(path: string): Promise<void> {
+  using file = await Deno.open(path);
+  await file.sync();
 }
 
 async function removeIfThere(path: string): Promise<void> {

@@ -114,7 +114,12 @@ Deno.test("the artifact holds a boot config of its own", async () => {
   ) assert.ok(config.includes(`${record}\0`), record);
 });
 
-Deno.test("the same input gives the same bytes elsewhere and later", async () => {
+for (const appMode of [0o775, 0o700]) {
+  Deno.test(`the same input gives the same bytes elsewhere and later, programs at ${appMode.toString(8)}`, () =>
+    sameBytesElsewhere(appMode));
+}
+
+async function sameBytesElsewhere(appMode: number): Promise<void> {
   await using one = await ready();
   await using two = await tmpFolder();
   // The same files, made in another order, of another age, under another umask.
@@ -131,7 +136,7 @@ Deno.test("the same input gives the same bytes elsewhere and later", async () =>
     ]
   ) {
     const text = await Deno.readTextFile(`${one.path}/${name}`);
-    const mode = name === "app" || name === "shim" ? 0o775 : 0o660;
+    const mode = name === "app" || name === "shim" ? appMode : 0o660;
     const path = await two.file(name, text, mode);
     await Deno.utime(path, 1_000_000, 1_000_000);
   }
@@ -147,7 +152,7 @@ Deno.test("the same input gives the same bytes elsewhere and later", async () =>
   } finally {
     Deno.umask(umask);
   }
-});
+}
 
 Deno.test("SOURCE_DATE_EPOCH is the time of every file", async () => {
   await using folder = await ready();
@@ -277,6 +282,30 @@ Deno.test("mapped files win over those that come by themselves", async () => {
   const result = await build(folder);
   assert.equal(result.manifest.workload?.user, "7:8");
   assert.match(await contentOf(result, "etc/passwd"), /nobody:x:7:8/);
+});
+
+Deno.test("the boot config goes where a mapped link to /etc leads", async () => {
+  await using folder = await ready(`${FLEDGE}"root" = "/"\n`);
+  await folder.file("root/usr/etc/passwd", "nobody:x:7:8::/:\n");
+  await Deno.symlink("usr/etc", `${folder.path}/root/etc`);
+  const { files } = await build(folder);
+  assert.ok(files.includes("/usr/etc/volant/boot.conf"), files.join(" "));
+});
+
+Deno.test("a boot config that is mapped is left alone, also behind a link", async () => {
+  await using folder = await ready(`${FLEDGE}"root" = "/"\n`);
+  await folder.file("root/usr/etc/passwd", "nobody:x:7:8::/:\n");
+  await folder.file("root/usr/etc/volant/boot.conf", "mine");
+  await Deno.symlink("usr/etc", `${folder.path}/root/etc`);
+  const result = await build(folder);
+  assert.equal(await contentOf(result, "usr/etc/volant/boot.conf"), "mine");
+});
+
+Deno.test("a folder in the boot config's place is refused", async () => {
+  await using folder = await ready(
+    `${FLEDGE}"site/b" = "/etc/volant/boot.conf"\n`,
+  );
+  await assert.rejects(build(folder), /boot\.conf": a directory is there/);
 });
 
 Deno.test("a file of 64 MiB is packed in the memory of a small one", async () => {

@@ -20,6 +20,9 @@ const ARCHIVE_ALIGNMENT = 512;
 /** Sizes are eight hexadecimal digits. */
 const FILE_BYTES_MAX = 0xffff_ffff;
 
+/** The name that ends an archive; the kernel reads nothing after it. */
+const LAST_NAME = "TRAILER!!!";
+
 const TYPE_BITS = {
   "directory": 0o040000,
   "file": 0o100000,
@@ -48,7 +51,7 @@ export async function* cpioArchive(
       yield chunk;
     }
   }
-  const trailer = header({ name: "TRAILER!!!", nlink: 1 });
+  const trailer = header({ name: LAST_NAME, nlink: 1 });
   yield trailer;
   written += trailer.length;
   yield new Uint8Array(padding(written, ARCHIVE_ALIGNMENT));
@@ -56,7 +59,7 @@ export async function* cpioArchive(
 
 /** How many bytes the archive will have. */
 export function cpioSize(tree: RootTree): number {
-  let size = header({ name: "TRAILER!!!" }).length;
+  let size = header({ name: LAST_NAME }).length;
   for (const [path, entry] of tree.sorted()) {
     const bytes = sizeOf(entry);
     size += header({ name: path.slice(1) }).length + bytes +
@@ -71,6 +74,14 @@ async function* member(
   inode: number,
   options: CpioOptions,
 ): AsyncGenerator<Uint8Array> {
+  const name = path.slice(1);
+  if (name === LAST_NAME) {
+    throw new Fault(
+      "build-failed",
+      `Cannot put "${path}" into the artifact: this name ends an initramfs`,
+      { hint: "Map it to another name" },
+    );
+  }
   const size = sizeOf(entry);
   if (size > FILE_BYTES_MAX) {
     throw new Fault(
@@ -80,7 +91,7 @@ async function* member(
     );
   }
   yield header({
-    name: path.slice(1),
+    name,
     inode,
     mode: TYPE_BITS[entry.kind] | entry.mode,
     uid: entry.uid,

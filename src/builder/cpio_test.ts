@@ -126,3 +126,15 @@ Deno.test("a file an initramfs cannot hold is refused by its size", async () => 
   tree.put("/big", { kind: "file", mode: 0o644, uid: 0, gid: 0, content });
   await assert.rejects(collect(cpioArchive(tree, OPTIONS)), /no file above 4/);
 });
+
+Deno.test("a name that would end the archive is refused", async () => {
+  const tree = new RootTree();
+  tree.put("/TRAILER!!!", bytesEntry("x"));
+  await assert.rejects(
+    collect(cpioArchive(tree, OPTIONS)),
+    /"\/TRAILER!!!".*ends an initramfs/,
+  );
+  const below = new RootTree();
+  below.put("/srv/TRAILER!!!", bytesEntry("x"));
+  await collect(cpioArchive(below, OPTIONS));
+});

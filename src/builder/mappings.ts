@@ -23,6 +23,9 @@ import { guestPath, type RootTree } from "./tree.ts";
 /** How deep folders may lie in one another; a loop of mounts has no end. */
 const DEPTH_MAX = 128;
 
+/** What a byte that is not UTF-8 becomes in a name that was read. */
+const REPLACED_BYTE = "\ufffd";
+
 export interface MappingContext {
   /** Folder that relative sources are seen from. */
   readonly base: string;
@@ -83,11 +86,9 @@ async function addFolder(
     signal.throwIfAborted();
     const source = `${folder.source}/${name}`;
     const path = `${folder.path}/${name}`;
-    const info = await Deno.lstat(source).catch((cause) => {
-      throw unreadable(source, "which lies in a mapped folder", cause);
-    });
+    const info = await statInFolder(source, name);
     if (info.isSymlink) {
-      const target = await Deno.readLink(source);
+      const target = await targetOf(source);
       tree.put(path, { kind: "symlink", mode: 0o777, target, ...owner });
     } else if (info.isDirectory) {
       tree.put(path, { kind: "directory", mode: DIRECTORY_MODE, ...owner });
@@ -101,10 +102,50 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     const names: string[] = [];
     for await (const { name } of Deno.readDir(folder)) names.push(name);
-    return names.sort();
+    names.sort();
+    // Only names that are not UTF-8 can be read alike.
+    const twin = names.find((name, at) => names[at + 1] === name);
+    if (twin !== undefined) throw notUtf8(`${folder}/${twin}`, "its name is");
+    return names;
   } catch (cause) {
     throw unreadable(folder, "which is a mapped folder", cause);
   }
+}
+
+async function statInFolder(
+  source: string,
+  name: string,
+): Promise<Deno.FileInfo> {
+  try {
+    return await Deno.lstat(source);
+  } catch (cause) {
+    if (
+      name.includes(REPLACED_BYTE) && cause instanceof Deno.errors.NotFound
+    ) throw notUtf8(source, "its name is", cause);
+    throw unreadable(source, "which lies in a mapped folder", cause);
+  }
+}
+
+async function targetOf(link: string): Promise<string> {
+  try {
+    return await Deno.readLink(link);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.InvalidData) {
+      throw notUtf8(link, "it leads to a path that is", cause);
+    }
+    throw unreadable(link, "which lies in a mapped folder", cause);
+  }
+}
+
+function notUtf8(source: string, what: string, cause?: unknown): Fault {
+  return new Fault(
+    "build-failed",
+    `Cannot map "${source}": ${what} not UTF-8`,
+    {
+      cause,
+      hint: "Rename it, or move it out of the mapped folder",
+    },
+  );
 }
 
 interface FileToAdd {

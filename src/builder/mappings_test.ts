@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { run } from "../lib/exec.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Mapping } from "./fledge_toml.ts";
 import { applyMappings } from "./mappings.ts";
@@ -140,4 +141,32 @@ Deno.test("what cannot be mapped is told by its name", async () => {
       return true;
     });
   }
+});
+
+Deno.test("names and links that are not UTF-8 are told by their folder", async () => {
+  await using folder = await tmpFolder();
+  await folder.file("link/x", "x");
+  await folder.file("name/x", "x");
+  await folder.file("same/\ufffd", "x");
+  await folder.file("plain/\ufffd", "x");
+  const script = "ln -s $(printf 'x\\377') link/odd && " +
+    ">name/$(printf 'y\\377') && >same/$(printf '\\377')";
+  await run("/bin/sh", ["-c", script], {
+    fault: "build-failed",
+    cwd: folder.path,
+  });
+  const cases: [source: string, sentence: RegExp][] = [
+    ["link", /link\/odd": it leads to a path that is not UTF-8/],
+    ["name", /name\/y\ufffd": its name is not UTF-8/],
+    ["same", /same\/\ufffd": its name is not UTF-8/],
+  ];
+  for (const [source, sentence] of cases) {
+    await assert.rejects(treeOf(folder, map(source, "/d")), (error) => {
+      assert.ok(error instanceof Fault, String(error));
+      assert.match(error.message, sentence);
+      return true;
+    });
+  }
+  const tree = await treeOf(folder, map("plain", "/d"));
+  assert.ok(tree.get("/d/\ufffd"));
 });

@@ -1,7 +1,7 @@
 /**
  * Which permissions a mapped file gets in the guest. The original's rules,
  * always judged by where the file comes to lie, also inside a mapped folder:
- * what is executable stays so, what lies where programs or libraries do
+ * what anyone may execute stays executable, what lies where programs or libraries do
  * becomes so, all else is plain.
  *
  * @module
@@ -31,7 +31,9 @@ export const DIRECTORY_MODE = 0o755;
 
 /** The mode of a file whose mode on the host is `hostMode`, at `path` in the guest. */
 export function modeOfMappedFile(hostMode: number, path: string): number {
-  if ((hostMode & 0o111) !== 0) return executable(hostMode);
+  // Who may read, write or execute on the host depends on the umask of whoever
+  // cloned the files, and setuid on who built; the artifact's bytes must not.
+  if ((hostMode & 0o111) !== 0) return 0o755;
   if (PROGRAM_FOLDERS.some((folder) => path.startsWith(folder))) return 0o755;
   const name = path.slice(path.lastIndexOf("/") + 1);
   const isLibrary = name.endsWith(".so") || name.includes(".so.");
@@ -39,14 +41,4 @@ export function modeOfMappedFile(hostMode: number, path: string): number {
     isLibrary && LIBRARY_FOLDERS.some((folder) => path.startsWith(folder))
   ) return 0o755;
   return 0o644;
-}
-
-/**
- * Who can read can execute. Write permission of group and others depends on
- * the umask of whoever cloned the files, and setuid on who built; neither may
- * change the bytes of an artifact.
- */
-function executable(hostMode: number): number {
-  const kept = hostMode & 0o644;
-  return kept | ((kept & 0o444) >> 2);
 }

@@ -4,9 +4,10 @@ import { modeOfMappedFile } from "./permissions.ts";
 Deno.test("a file's mode follows from its own and from where it comes to lie", () => {
   const cases: [host: number, path: string, mode: number][] = [
     [0o755, "/srv/run", 0o755],
-    [0o700, "/srv/run", 0o700],
-    [0o750, "/usr/bin/run", 0o750],
+    [0o700, "/srv/run", 0o755],
+    [0o750, "/usr/bin/run", 0o755],
     [0o744, "/srv/run", 0o755],
+    [0o100, "/srv/run", 0o755],
     [0o4755, "/usr/bin/su", 0o755],
     [0o775, "/srv/run", 0o755],
     [0o777, "/srv/run", 0o755],

@@ -24,15 +24,16 @@ folder of the fledge.toml. A place that ends in \`/\` is a folder the file goes 
 they are written; a later one replaces files of an earlier one, but a file never a folder. A source that is itself a
 symbolic link is followed; links inside a mapped folder stay links. Nothing is ever put below a link.
 
-Without \`mode\`, where a file comes to lie decides: an executable one stays executable for whoever may read it (without
-setuid and without write permission of group and others); one in a folder of programs (\`/bin\`, \`/sbin\`, the same
-in \`/usr\`, \`/usr/local\` and \`/opt\`) and a library in a folder of libraries is 0755; all else is 0644. Folders are 0755.
+Without \`mode\`, a file that anyone may execute is 0755, and so is one in a folder of programs (\`/bin\`, \`/sbin\`, the
+same in \`/usr\`, \`/usr/local\` and \`/opt\`) and a library in a folder of libraries; all else is 0644. Folders are 0755.
+What a umask decides and setuid are not taken over: give \`mode\` to what not everyone in the guest may read.
 
 ## What is in every initramfs
 
 The shim as \`/init\` (not with \`[init]\`), \`/etc/volant/boot.conf\` with the manifest's workload, \`/dev/console\`, the
 usual folders (\`/tmp\` is 1777, \`/root\` 0700), and an \`/etc/passwd\` and \`/etc/group\` with root and nobody. A mapping
-that brings one of these wins. Every file has the time of \`SOURCE_DATE_EPOCH\`, by default 0.
+that brings one of these wins. Where a mapped \`/etc\` is a symbolic link, the boot config goes where it leads. Every file
+has the time of \`SOURCE_DATE_EPOCH\`, by default 0.
 
 ## Compression
 

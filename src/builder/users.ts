@@ -10,6 +10,8 @@ import { Fault } from "../lib/fault.ts";
 import { readHostText } from "./host_files.ts";
 import type { RootTree } from "./tree.ts";
 
+const UNKNOWN = "does not know it";
+
 export interface Ids {
   readonly uid: number;
   readonly gid: number;
@@ -26,17 +28,26 @@ export async function resolveUser(
   const account = accounts.find((fields) =>
     isNumber(name) ? fields[2] === name : fields[0] === name
   );
-  const uid = isNumber(name) ? Number(name) : Number(account?.[2] ?? NaN);
-  if (!isId(uid)) throw unknown("user", name, "/etc/passwd");
-  if (group === undefined) {
-    const primary = Number(account?.[3] ?? 0);
-    return { uid, gid: isId(primary) ? primary : 0 };
-  }
+  const userRefused = (problem: string) =>
+    refusal("user", name, "/etc/passwd", problem);
+  if (account === undefined && !isNumber(name)) throw userRefused(UNKNOWN);
+  const uid = idOf(isNumber(name) ? name : account?.[2]);
+  if (uid === undefined) throw userRefused("has no valid number for it");
+  if (group !== undefined) return { uid, gid: await groupId(tree, group) };
+  const gid = account === undefined ? 0 : idOf(account[3]);
+  if (gid === undefined) throw userRefused("has no valid group for it");
+  return { uid, gid };
+}
+
+async function groupId(tree: RootTree, group: string): Promise<number> {
   const groups = isNumber(group) ? [] : await linesOf(tree, "/etc/group");
   const entry = groups.find((fields) => fields[0] === group);
-  const gid = Number(isNumber(group) ? group : entry?.[2] ?? NaN);
-  if (!isId(gid)) throw unknown("group", group, "/etc/group");
-  return { uid, gid };
+  const groupRefused = (problem: string) =>
+    refusal("group", group, "/etc/group", problem);
+  if (entry === undefined && !isNumber(group)) throw groupRefused(UNKNOWN);
+  const gid = idOf(isNumber(group) ? group : entry?.[2]);
+  if (gid === undefined) throw groupRefused("has no valid number for it");
+  return gid;
 }
 
 async function linesOf(tree: RootTree, path: string): Promise<string[][]> {
@@ -53,14 +64,25 @@ function isNumber(text: string): boolean {
   return /^[0-9]+$/.test(text);
 }
 
-function isId(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < 0xffff_ffff;
+/**
+ * The id a field spells. An empty or malformed field is none: `Number` would
+ * make 0 of some, and the workload root.
+ */
+function idOf(field = ""): number | undefined {
+  if (!isNumber(field)) return undefined;
+  const value = Number(field);
+  return value < 0xffff_ffff ? value : undefined;
 }
 
-function unknown(what: string, name: string, file: string): Fault {
+function refusal(
+  what: string,
+  name: string,
+  file: string,
+  problem: string,
+): Fault {
   return new Fault(
     "invalid-manifest",
-    `Cannot use ${what} "${name}" of workload.user: the artifact's ${file} does not know it`,
+    `Cannot use ${what} "${name}" of workload.user: the artifact's ${file} ${problem}`,
     { hint: `Map an ${file} that has it, or write the number` },
   );
 }

@@ -33,6 +33,49 @@ Deno.test("users and groups become numbers", async () => {
   }
 });
 
+Deno.test("an account whose numbers are none is refused, and never root", async () => {
+  const accounts = new TextEncoder().encode(
+    [
+      "web:x::100::",
+      "hex:x:0x10:100::",
+      "space:x: 12:100::",
+      "far:x:4294967295:100::",
+      "group:x:5:::",
+      "group16:x:6:0x10::",
+      "short:x:7",
+      "good:x:8:9::",
+    ].join("\n"),
+  );
+  const tree = new RootTree();
+  const file = { kind: "file", mode: 0o644, uid: 0, gid: 0 } as const;
+  tree.put("/etc/passwd", { ...file, content: accounts });
+  tree.put("/etc/group", {
+    ...file,
+    content: new TextEncoder().encode("empty:x::\nhex:x:0x10:\n"),
+  });
+  for (const user of ["web", "hex", "space", "far", "web:5"]) {
+    await assert.rejects(
+      resolveUser(tree, user),
+      /user "[a-z]+".*passwd.*no valid number/,
+    );
+  }
+  for (const user of ["group", "group16", "short", "5", "6"]) {
+    await assert.rejects(
+      resolveUser(tree, user),
+      /user "[a-z0-9]+".*passwd.*no valid group/,
+    );
+  }
+  for (const user of ["good:empty", "good:hex"]) {
+    await assert.rejects(
+      resolveUser(tree, user),
+      /group "[a-z]+".*\/group.*no valid number/,
+    );
+  }
+  assert.deepEqual(await resolveUser(tree, "good"), { uid: 8, gid: 9 });
+  // A group that is given makes up for one that is missing.
+  assert.deepEqual(await resolveUser(tree, "group:4"), { uid: 5, gid: 4 });
+});
+
 Deno.test("a user the artifact does not know is refused", async () => {
   const tree = treeWithAccounts();
   await assert.rejects(

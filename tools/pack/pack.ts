@@ -215,12 +215,14 @@ async function git(
 }
 
 /** The other names of the executable, beside it. */
-async function linkNames(out: string): Promise<void> {
+export async function linkNames(out: string): Promise<void> {
   const dir = out.slice(0, out.lastIndexOf("/") + 1);
   const own = out.slice(dir.length);
   for (const name of PROGRAMS) {
     if (name === own) continue;
     const aside = `${dir}${name}.new`;
+    // It is there only if a pack was killed right here.
+    await Deno.remove(aside).catch(() => undefined);
     await Deno.symlink(own, aside);
     await Deno.rename(aside, dir + name);
   }

@@ -133,7 +133,13 @@ async function addBootConfig(
     : `${ids.uid}:${ids.gid}`;
   const resolved = { ...manifest, workload: { ...workload, user } };
   const config = defaultBootConfig(resolved, workload, ids);
-  tree.putIfFree(BOOT_CONFIG_PATH, {
+  // The guest follows a link on the way there, such as a mapped /etc that leads
+  // to /usr/etc. What a mapping brings is the user's own boot config.
+  const place = tree.resolve(BOOT_CONFIG_PATH);
+  const isMapped = tree.get(BOOT_CONFIG_PATH)?.kind === "symlink" ||
+    tree.get(place)?.kind === "file";
+  if (isMapped) return resolved;
+  tree.put(place, {
     kind: "file",
     // It holds the environment, which may hold secrets.
     mode: 0o600,
