@@ -69,7 +69,6 @@ $(SHIMS): | packages
 KERNEL_INPUTS := $(shell find kernels -type f -not -name '*_test.ts' -not -name '*.md')
 $(KERNELS) &: $(KERNEL_INPUTS) $(B)/shim/shim | $(DENO) packages
 	$(DENO) run -A kernels/build.ts --shim $(B)/shim/shim --out $(B)/kernels
-	@touch $(KERNELS)
 
 # The packer, unless `deno compile` is asked for: with COMPILE=1, which fetches its base, or with DENORT_BIN, which names it.
 $(B)/volant: $(SOURCES) $(COMMIT) $(B)/pack/stub $(KERNELS) $(SHIMS) $(DENO) | dependencies

@@ -187,3 +187,92 @@ Deno.test("a second daemon on one state directory says who holds it", async () =
     new RegExp(`a daemon \\(pid ${volant.daemonPid}\\) holds it`),
   );
 });
+
+Deno.test("a second daemon on one runtime directory is refused, and ends nobody's VM", async () => {
+  await using volant = await TmpVolant.start();
+  const { manifest } = await buildAppliance(volant, {
+    name: "idle",
+    script: "sleep 1000",
+  });
+  await volant.run(
+    "vm",
+    "create",
+    "a",
+    "--manifest",
+    manifest,
+    "--network",
+    "none",
+  );
+  const { status, stderr } = await volant.volant(
+    "daemon",
+    "--state-dir",
+    `${volant.folder}/other`,
+  );
+  assert.equal(status, 73, stderr);
+  assert.match(stderr, /run\/lock": a daemon/);
+  assert.equal((await volant.json("vm", "get", "a")).status, "running");
+});
+
+Deno.test("what holds secrets is closed to others", async () => {
+  await using volant = await TmpVolant.start();
+  const { manifest } = await buildAppliance(volant, {
+    name: "idle",
+    script: "sleep 1000",
+  });
+  await volant.run(
+    "vm",
+    "create",
+    "a",
+    "--manifest",
+    manifest,
+    "--network",
+    "none",
+    "--env",
+    "TOKEN=secret",
+  );
+  const { id } = await volant.json("vm", "get", "a");
+  const files = [
+    `${volant.stateDir}/volant.db`,
+    `${volant.stateDir}/volant.db-wal`,
+    `${volant.runtimeDir}/vms/${id}/boot.conf`,
+    `${volant.stateDir}/vms/${id}/logs/output.log`,
+    volant.socketPath,
+  ];
+  for (const path of files) {
+    assert.equal(((await Deno.stat(path)).mode ?? 0) & 0o077, 0, path);
+  }
+});
+
+Deno.test("what a manifest asks for and would not get is refused", async () => {
+  await using volant = await TmpVolant.start();
+  const appliance = await buildAppliance(volant, {
+    name: "idle",
+    script: "sleep 1000",
+  });
+  const cases: Record<string, unknown> = {
+    enabled: false,
+    disks: [{ name: "data", source: "/tmp/x.img" }],
+    agent: "on",
+  };
+  for (const [key, value] of Object.entries(cases)) {
+    const path = await changed(appliance, (manifest) => {
+      manifest[key] = value;
+    });
+    const result = await volant.volant("vm", "create", "a", "--manifest", path);
+    assertFault(
+      result,
+      key === "enabled" ? 73 : 64,
+      new RegExp(key === "enabled" ? "disabled" : key),
+    );
+  }
+  const tooMany = await volant.volant(
+    "vm",
+    "create",
+    "a",
+    "--manifest",
+    appliance.manifest,
+    "--cpus",
+    "999",
+  );
+  assertFault(tooMany, 64, /999 CPUs: the host has/);
+});

@@ -301,9 +301,25 @@ Deno.test("a host that does not read cannot stop the guest, and hears the state 
   await guest.outputHas("signalled");
   guest.control.listen();
   await guest.control.message("error");
-  await guest.control.send({ kind: "hello" });
+  // Unasked: it knows that it had to drop something.
   await guest.control.message("version");
   await guest.control.message("started");
+  await guest.control.send({ kind: "kill" });
+  await guest.end();
+});
+
+Deno.test("a host that listens only after hundreds of restarts is told the last state unasked", async () => {
+  await using guest = await Guest.boot({
+    deaf: true,
+    script: `${COUNT}; [ $n -lt 400 ] && exit 1; echo at last; ${LOOP}`,
+    boot: { restart: "always", backoffMs: { first: 1, longest: 1 } },
+  });
+  await guest.outputHas("at last");
+  guest.control.listen();
+  for (;;) {
+    const { restarts } = await guest.control.message("started");
+    if (restarts === 400) break;
+  }
   await guest.control.send({ kind: "kill" });
   await guest.end();
 });
@@ -339,6 +355,40 @@ Deno.test("a restart kills what the last run left, and a stop while waiting ends
   assert.equal(await guest.control.next(), "off stop");
   await guest.end();
   assert.equal(await guest.output(), "");
+});
+
+Deno.test("a workload that spoils its cgroup is restarted in a new one", async () => {
+  await using guest = await Guest.boot({
+    script: `${COUNT}
+      root=/sys/fs/cgroup; mine=$root$(cut -c4- /proc/self/cgroup)
+      read -r controller rest < $root/cgroup.controllers
+      case $n in
+      0) busybox mkdir $mine/child; echo $$ > $mine/child/cgroup.procs
+        echo +$controller > $root/cgroup.subtree_control
+        echo +$controller > $mine/cgroup.subtree_control
+        echo "enabled $(cat $mine/cgroup.subtree_control)"; sleep 9876 & exit 1;;
+      1) grep -lx sleep /proc/[0-9]*/comm && echo still there
+        echo $$ > $root/cgroup.procs; echo 1 > $mine/cgroup.freeze
+        echo "frozen $(cat $mine/cgroup.freeze)"; exit 2;;
+      2) echo $$ > $root/cgroup.procs; busybox rmdir $mine && echo removed
+        exit 3;;
+      *) sleep 9876 & echo "up in $mine"; ${LOOP};;
+      esac`,
+    boot: { restart: "always", backoffMs: { first: 100, longest: 100 } },
+  });
+  for (const status of [1, 2, 3]) {
+    assert.equal((await guest.control.message("waiting")).status, status);
+  }
+  assert.equal((await guest.control.message("started")).restarts, 3);
+  await guest.outputHas("up in");
+  await guest.control.send({ kind: "kill" });
+  assert.equal((await guest.control.message("exited")).status, 137);
+  assert.equal(await guest.control.next(), "off stop");
+  await guest.end();
+  assert.match(
+    await guest.output(),
+    /^enabled \w+\nfrozen 1\nremoved\nup in \/sys\/fs\/cgroup\/workload[.\d]*\n$/,
+  );
 });
 
 Deno.test("a command that is missing is tried again as the policy says", async () => {

@@ -183,6 +183,37 @@ Deno.test("a workload of which the boot config says little finds what is usual",
   assert.match(section(text, "descriptors"), /1 -> \/dev\/console/);
 });
 
+Deno.test("names files, and records, longer than a page are written whole", async () => {
+  const numbers = Array.from({ length: 300 }, (_, index) => index);
+  const hosts = [
+    ...numbers.map((number) => `10.1.0.1 a-host-of-number-${number}`),
+    `10.1.0.2 ${
+      numbers.map((number) => `alias-of-number-${number}`).join(" ")
+    }`,
+  ];
+  const dns = numbers.map((number) => `10.9.${number >> 8}.${number & 255}`);
+  const search = numbers.map((number) => `domain-${number}.example`);
+  const { output } = await runGuest({
+    script: sections({
+      hosts: "cat /etc/hosts",
+      resolver: "cat /etc/resolv.conf",
+    }),
+    boot: { hosts, dns, search },
+  });
+  assert.deepEqual(section(output, "hosts").split("\n"), [
+    "127.0.0.1 localhost",
+    "::1 localhost",
+    "127.0.1.1 volant",
+    ...hosts,
+    "",
+  ]);
+  assert.deepEqual(section(output, "resolver").split("\n"), [
+    ...dns.map((address) => `nameserver ${address}`),
+    `search ${search.join(" ")}`,
+    "",
+  ]);
+});
+
 /** A folder with busybox and what an image has, as a root file system. */
 async function rootFolder(files: InitramfsFiles): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "volant-root-" });

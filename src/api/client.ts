@@ -69,6 +69,13 @@ export class Client implements Disposable {
       });
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
+      if (await isClosedToUs(this.#socketPath)) {
+        throw new Fault(
+          "daemon-unavailable",
+          `Cannot reach the daemon at "${this.#socketPath}": you may not open its socket`,
+          { cause, hint: "Run as the daemon's user, or start one of your own" },
+        );
+      }
       throw new Fault(
         "daemon-unavailable",
         `Cannot reach the daemon at "${this.#socketPath}"`,
@@ -85,6 +92,16 @@ export class Client implements Disposable {
 
   [Symbol.dispose](): void {
     this.#http.close();
+  }
+}
+
+/** Whether the socket is there, but not for this user. */
+async function isClosedToUs(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
   }
 }
 

@@ -20,7 +20,7 @@ export const VM_EVENTS = [
 export type VmEventType = typeof VM_EVENTS[number];
 
 export interface VmEvent {
-  /** Grows by one with each event of this daemon. */
+  /** Grows with each event, over restarts of the daemon too. */
   readonly id: number;
   readonly type: VmEventType;
   readonly name: string;

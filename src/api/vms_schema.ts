@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { NETWORK_MODES, RESTART_POLICIES } from "../manifest/manifest.ts";
-import { VM_NAME_REGEXP } from "../manifest/values.ts";
+import { PLUGIN_NAME_REGEXP, VM_NAME_REGEXP } from "../manifest/values.ts";
 import {
   type EndpointSchema,
   queryBoolean,
@@ -43,6 +43,13 @@ const resources = z.strictObject({
   memory_mb: z.int().min(1).optional(),
 });
 
+// deno-lint-ignore no-control-regex
+const noNul = z.string().regex(/^[^\0]*$/, "must not hold a NUL");
+
+const kernelWords = z.string().max(1024)
+  // deno-lint-ignore no-control-regex
+  .regex(/^[^\x00-\x1f\x7f]*$/, "must be one line of plain words");
+
 const config = z.strictObject({
   manifest: z.record(z.string(), z.unknown()).meta({
     description: "A manifest, as docs/reference/manifest.md says",
@@ -50,10 +57,10 @@ const config = z.strictObject({
   resources: resources.optional(),
   network: z.strictObject({ mode: z.enum(NETWORK_MODES) }).optional(),
   expose: z.array(publishedPort).max(256).optional(),
-  env: z.record(z.string().regex(/^[^=\0]+$/, "must not hold '='"), z.string())
+  env: z.record(z.string().regex(/^[^=\0]+$/, "must not hold '='"), noNul)
     .optional(),
   restart: z.enum(RESTART_POLICIES).optional(),
-  kernel_cmdline: z.string().max(1024).optional(),
+  kernel_cmdline: kernelWords.optional(),
   kernel_override: z.string().startsWith("/", "must be an absolute path")
     .optional(),
   manifest_on_cmdline: z.boolean().optional(),
@@ -129,8 +136,8 @@ export const createVmSchema: EndpointSchema = {
     config,
     cpu_cores: z.int().min(1).optional(),
     memory_mb: z.int().min(1).optional(),
-    runtime: z.string().min(1).optional(),
-    kernel_cmdline: z.string().max(1024).optional(),
+    runtime: z.string().regex(PLUGIN_NAME_REGEXP, "must be a name").optional(),
+    kernel_cmdline: kernelWords.optional(),
     start: z.boolean().optional(),
   }),
   reply: vmViewSchema,

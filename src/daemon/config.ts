@@ -41,8 +41,8 @@ ends; the next daemon takes them up again.
 Options:
   --state-dir DIR      database, artifacts and logs
                        (VOLANT_STATE_DIR; /var/lib/volant, else ~/.local/state/volant)
-  --runtime-dir DIR    sockets and run directories
-                       (VOLANT_RUNTIME_DIR; /run/volant, else $XDG_RUNTIME_DIR/volant)
+  --runtime-dir DIR    sockets and run directories (VOLANT_RUNTIME_DIR; STATE-DIR/run
+                       when that is given, else /run/volant, $XDG_RUNTIME_DIR/volant)
   --socket FILE        the API's Unix socket (VOLANT_SOCKET; RUNTIME-DIR/volant.sock)
   --hypervisor NAME    ${HYPERVISOR_NAMES.join(", ")} (VOLANT_HYPERVISOR; qemu)
   --log-level LEVEL    ${LOG_LEVELS.join(", ")} (VOLANT_LOG_LEVEL; info)

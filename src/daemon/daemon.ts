@@ -21,6 +21,7 @@ import type { DaemonConfig } from "./config.ts";
 import { EventBus } from "./events/event_bus.ts";
 import type { Hypervisor } from "./hypervisors/hypervisor.ts";
 import { hypervisor } from "./hypervisors/registry.ts";
+import { checkRuntimeDir } from "./machines/run_dir.ts";
 import { networks } from "./networks/registry.ts";
 import { addConsole } from "./routes/console.ts";
 import { eventRoutes } from "./routes/events.ts";
@@ -46,14 +47,18 @@ export async function startDaemon(
   const { folders } = config;
   await using undo = new AsyncDisposableStack();
 
+  checkRuntimeDir(folders.runtimeDir);
   // A VMM that runs as somebody else passes through both.
-  await makeDir(folders.stateDir, 0o711);
-  await makeDir(folders.runtimeDir, 0o711);
+  const mode = config.uidBase === undefined ? 0o700 : 0o711;
+  await makeDir(folders.stateDir, mode);
+  await makeDir(folders.runtimeDir, mode);
   if (config.uidBase !== undefined) {
     await checkPassable(folders.stateDir);
     await checkPassable(folders.runtimeDir);
   }
   undo.use(await lockFile(`${folders.stateDir}/lock`));
+  // Else two daemons would each end the other's machines as nobody's.
+  undo.use(await lockFile(`${folders.runtimeDir}/lock`));
   const assets = await unpackAssets(folders.stateDir);
   const database = openDatabase(`${folders.stateDir}/volant.db`);
   undo.defer(() => database.close());
@@ -124,11 +129,11 @@ function buildApp(
     log: logger("api"),
     routes: [
       ...vmRoutes(vms),
-      ...logRoutes(vms),
+      ...logRoutes(vms, stop),
       ...eventRoutes(events, stop),
       ...systemRoutes({ version: version(), folders, hypervisor, vms }),
     ],
-    extra: (app) => addConsole(app, vms),
+    extra: (app) => addConsole(app, vms, stop),
   });
 }
 

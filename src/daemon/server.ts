@@ -81,8 +81,8 @@ function answer({ code, message, hint, details }: Fault): Response {
 }
 
 /**
- * Serves `app` on a Unix socket. The state lock is held, so a file that is in
- * the way is the socket of a daemon that is gone.
+ * Serves `app` on a Unix socket. A socket that is in the way is removed when
+ * nobody listens on it any more.
  */
 export async function serveSocket(
   app: Hono,
@@ -94,6 +94,13 @@ export async function serveSocket(
       "invalid-input",
       `Cannot listen on "${path}": a file that is no socket is there`,
       { hint: "Move it away, or set VOLANT_SOCKET" },
+    );
+  }
+  if (old !== undefined && await answers(path)) {
+    throw new Fault(
+      "state-locked",
+      `Cannot listen on "${path}": another daemon does`,
+      { hint: "Stop that daemon, or set VOLANT_SOCKET" },
     );
   }
   if (old !== undefined) await Deno.remove(path);
@@ -108,5 +115,15 @@ export async function serveSocket(
     });
   } finally {
     Deno.umask(mask);
+  }
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch {
+    // Refused: whoever listened there is gone.
+    return false;
   }
 }

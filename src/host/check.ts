@@ -6,7 +6,7 @@
 
 /**
  * ok: it is there. warn: something is slower, or cannot be done, without it.
- * missing: no guest can run as asked for by default. unused: it is not there,
+ * missing: no guest can run. unused: it is not there,
  * and this version of Volant does nothing with it.
  */
 export type CheckStatus = "ok" | "warn" | "missing" | "unused";

@@ -13,7 +13,7 @@ import { findQemu, QEMU_INSTALL } from "./qemu.ts";
 import type { Tool } from "./tool.ts";
 
 export function checkQemu(): Promise<HostCheck> {
-  return checkTool(findQemu, {
+  return checkTool(findQemu, "missing", "VOLANT_QEMU", {
     name: "qemu",
     needed_for: "running guests: without it none runs",
     remedy: QEMU_INSTALL,
@@ -21,7 +21,7 @@ export function checkQemu(): Promise<HostCheck> {
 }
 
 export function checkPasst(): Promise<HostCheck> {
-  return checkTool(findPasst, {
+  return checkTool(findPasst, "warn", "VOLANT_PASST", {
     name: "passt",
     needed_for: "guests on the user network: without it only --network none",
     remedy: PASST_INSTALL,
@@ -30,7 +30,9 @@ export function checkPasst(): Promise<HostCheck> {
 
 async function checkTool(
   find: () => Promise<Tool>,
-  check: Omit<HostCheck, "status" | "found">,
+  otherwise: "missing" | "warn",
+  variable: string,
+  check: Omit<Required<HostCheck>, "status" | "found">,
 ): Promise<HostCheck> {
   try {
     const { path, version } = await find();
@@ -42,7 +44,15 @@ async function checkTool(
     };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    return { ...check, status: "missing", found: error.message };
+    // Installing another does not help while the variable names this one.
+    const remedy = Deno.env.get(variable)
+      ? `name another in ${variable}, or unset it to use the one in PATH`
+      : check.remedy;
+    return outcome(false, otherwise, {
+      ...check,
+      found: error.message,
+      remedy,
+    });
   }
 }
 

@@ -42,7 +42,7 @@ export async function hostChecks(
   return [checkAssets(assets), qemu, kvm, passt, disk, ...kernel, ...programs];
 }
 
-/** Whether a guest can be run with the defaults. */
+/** Whether a guest can be run, if not with all that others offer. */
 export function canRunGuests(checks: readonly HostCheck[]): boolean {
   return checks.every(({ status }) => status !== "missing");
 }

@@ -51,6 +51,16 @@ export async function execute(
       stderr: text.decode(output.stderr),
     };
   } catch (cause) {
+    if (cause instanceof Deno.errors.PermissionDenied) {
+      throw new Fault(
+        options.fault ?? "boot-failed",
+        `Cannot run "${path}": permission denied`,
+        {
+          cause,
+          hint: "Make it executable; its file system may be mounted noexec",
+        },
+      );
+    }
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Fault(
       options.fault ?? "boot-failed",

@@ -85,12 +85,12 @@ export const FAULTS = {
     meaning: "The disk has no room for what had to be written.",
   },
   "boot-failed": {
-    status: 500,
+    status: 422,
     exit: 70,
     meaning: "The machine could not be started.",
   },
   "build-failed": {
-    status: 500,
+    status: 422,
     exit: 70,
     meaning: "An artifact could not be built.",
   },

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { Fault } from "./fault.ts";
 
 /** Replaces `path` in one step; `mode` is that of the new file. */
@@ -43,13 +44,59 @@ export async function writeAll(
   }
 }
 
-/** Makes a folder and its parents, the last one with `mode`. */
+/**
+ * Makes a folder with `mode`, whatever the umask; its parents are for its owner
+ * alone. One that is there already keeps the mode it has.
+ */
 export async function makeDir(path: string, mode = 0o700): Promise<void> {
   try {
-    await Deno.mkdir(path, { recursive: true, mode });
+    await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    if (await makeNewDir(path, mode)) await Deno.chmod(path, mode);
   } catch (error) {
     throw storageFault(error, "make folder", path);
   }
+}
+
+/** False if the folder is there already. */
+async function makeNewDir(path: string, mode: number): Promise<boolean> {
+  try {
+    await Deno.mkdir(path, { mode });
+    return true;
+  } catch (error) {
+    const isThere = error instanceof Deno.errors.AlreadyExists &&
+      (await Deno.stat(path)).isDirectory;
+    if (!isThere) throw error;
+    return false;
+  }
+}
+
+/**
+ * Opens a file that a user named, called `what` in the fault `file-not-found`.
+ * Its kind is looked at first: to open a FIFO could wait for ever.
+ */
+export async function openRegularFile(
+  path: string,
+  { what, hint }: { readonly what: string; readonly hint: string },
+): Promise<Deno.FsFile> {
+  const fault = (reason: string, cause?: unknown) =>
+    new Fault("file-not-found", `Cannot read ${what} "${path}": ${reason}`, {
+      cause,
+      hint,
+    });
+  try {
+    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
+  } catch (cause) {
+    throw fault(openFailure(cause), cause);
+  }
+  throw fault("it is not a regular file");
+}
+
+function openFailure(cause: unknown): string {
+  if (cause instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return cause instanceof Deno.errors.NotFound ||
+      cause instanceof Deno.errors.NotADirectory
+    ? "it is not there"
+    : "it cannot be opened";
 }
 
 /**

@@ -26,7 +26,12 @@ export function folders(
   const stateDir = env("VOLANT_STATE_DIR") ??
     (isRoot ? "/var/lib/volant" : userStateDir(env));
   const runtimeDir = env("VOLANT_RUNTIME_DIR") ??
-    (isRoot ? "/run/volant" : userRuntimeDir(env, stateDir));
+    (env("VOLANT_STATE_DIR") !== undefined
+      // A daemon with a state of its own shares nothing with another.
+      ? `${stateDir}/run`
+      : isRoot
+      ? "/run/volant"
+      : userRuntimeDir(env, stateDir));
   const socketPath = env("VOLANT_SOCKET") ?? `${runtimeDir}/volant.sock`;
   return { stateDir, runtimeDir, socketPath };
 }

@@ -1,5 +1,6 @@
 /**
- * The daemon's log: one JSON object a line on stderr.
+ * The daemon's log on stderr: one JSON object a line, or text for people where
+ * that is a terminal.
  *
  * The levels say what the reader should do: error, something asked for did not
  * happen; warn, abnormal but harmless; info, rare, normal and worth knowing;
@@ -11,6 +12,7 @@
 import {
   configure,
   getLogger,
+  getTextFormatter,
   jsonLinesFormatter,
   type Logger,
   type LogLevel,
@@ -21,10 +23,13 @@ export type { Logger };
 /** Sends all records from `level` on to stderr; synchronously, so that none is lost. */
 export async function startLog(level: LogLevel): Promise<void> {
   const encoder = new TextEncoder();
+  const format = Deno.stderr.isTerminal()
+    ? getTextFormatter()
+    : jsonLinesFormatter;
   await configure({
     sinks: {
       stderr: (record) => {
-        Deno.stderr.writeSync(encoder.encode(jsonLinesFormatter(record)));
+        Deno.stderr.writeSync(encoder.encode(format(record)));
       },
     },
     loggers: [

@@ -172,7 +172,10 @@ export class TmpVolant implements AsyncDisposable {
       STOP_MS,
     )
       .catch(() => assert.deepEqual(this.#processes(), []));
-    assert.deepEqual(filesBelow(`${this.folder}/run`), []);
+    // A lock's file stays: removing it would let two hold it.
+    assert.deepEqual(filesBelow(`${this.folder}/run`), [
+      `${this.folder}/run/lock`,
+    ]);
     assert.deepEqual(filesBelow(`${this.folder}/state/vms`), []);
     assert.deepEqual(filesBelow(`${this.folder}/state/artifacts`), []);
     await Deno.remove(this.folder, { recursive: true });

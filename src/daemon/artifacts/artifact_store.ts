@@ -3,7 +3,8 @@
  *
  * A file is copied in once, hashed while it is copied, and named only when its
  * digest is known to be right; an interrupted import leaves a file in `incoming`
- * that the next start removes.
+ * that the next start removes. From its import until its VM is recorded an
+ * artifact is held: no record speaks for it yet, and other VMs come and go.
  *
  * @module
  */
@@ -12,13 +13,20 @@ import { createHash } from "node:crypto";
 import { Fault } from "../../lib/fault.ts";
 import {
   makeDir,
+  openRegularFile,
   removeIfThere,
   storageFault,
   writeAll,
 } from "../../lib/files.ts";
 
+/** Whether a record names the digest; asked just before a file is removed. */
+export type IsUsed = (digest: string) => boolean;
+
 export class ArtifactStore {
   readonly #folder: string;
+  /** How many imports of a digest were not released yet. */
+  readonly #holds = new Map<string, number>();
+  readonly #removals = new Map<string, Promise<void>>();
 
   constructor(stateDir: string) {
     this.#folder = `${stateDir}/artifacts`;
@@ -28,6 +36,7 @@ export class ArtifactStore {
   async open(): Promise<void> {
     await removeIfThere(`${this.#folder}/incoming`);
     // A VMM that runs as somebody else passes through, but cannot list.
+    await makeDir(this.#folder, 0o711);
     await makeDir(`${this.#folder}/sha256`, 0o711);
     await makeDir(`${this.#folder}/incoming`);
   }
@@ -38,7 +47,8 @@ export class ArtifactStore {
   }
 
   /**
-   * Takes in the file a manifest names by `url`; resolves with its digest.
+   * Takes in the file a manifest names by `url`; resolves with its digest,
+   * which is held until the caller releases it.
    * Throws `file-not-found`, `checksum-mismatch`, `disk-full`, `not-supported`.
    */
   async import(
@@ -57,22 +67,57 @@ export class ArtifactStore {
           { hint: "Build it again, or correct the manifest's checksum" },
         );
       }
-      await Deno.rename(incoming, this.path(digest));
+      await this.#place(incoming, digest);
       return digest;
     } finally {
       await removeIfThere(incoming);
     }
   }
 
-  async remove(digest: string): Promise<void> {
-    await removeIfThere(this.path(digest));
+  /** Ends the hold of one import, whether or not its VM was recorded. */
+  async release(digest: string, isUsed: IsUsed): Promise<void> {
+    this.#letGo(digest);
+    await this.releaseUnused(digest, isUsed);
   }
 
-  /** Removes what no VM uses; for the start, when nobody imports. */
-  async collect(isUsed: (digest: string) => boolean): Promise<void> {
+  /** Removes an artifact that a deleted VM used, if nobody else needs it. */
+  async releaseUnused(digest: string, isUsed: IsUsed): Promise<void> {
+    // An import that waits for its end puts the file in place after it.
+    const begun = this.#removals.get(digest);
+    if (begun !== undefined) return await begun;
+    if (this.#holds.has(digest) || isUsed(digest)) return;
+    const removal = removeIfThere(this.path(digest))
+      .finally(() => this.#removals.delete(digest));
+    this.#removals.set(digest, removal);
+    await removal;
+  }
+
+  /** Removes what neither a VM uses nor an import holds. */
+  async collect(isUsed: IsUsed): Promise<void> {
     for await (const { name } of Deno.readDir(`${this.#folder}/sha256`)) {
-      if (!isUsed(`sha256:${name}`)) await this.remove(`sha256:${name}`);
+      await this.releaseUnused(`sha256:${name}`, isUsed);
     }
+  }
+
+  /** The hold comes first, then the file: no removal can begin between. */
+  async #place(incoming: string, digest: string): Promise<void> {
+    this.#holds.set(digest, (this.#holds.get(digest) ?? 0) + 1);
+    try {
+      // One that began earlier would take the new file; its failure is told
+      // to whom it concerns.
+      await this.#removals.get(digest)?.catch(() => {});
+      await Deno.rename(incoming, this.path(digest));
+    } catch (error) {
+      this.#letGo(digest);
+      throw error;
+    }
+  }
+
+  #letGo(digest: string): void {
+    const count = this.#holds.get(digest);
+    if (count === undefined) throw new Error(`${digest} is not held`);
+    if (count === 1) this.#holds.delete(digest);
+    else this.#holds.set(digest, count - 1);
   }
 }
 
@@ -97,14 +142,17 @@ async function copyAndHash(
   target: string,
   signal: AbortSignal,
 ): Promise<string> {
-  using from = await openSource(source);
+  using from = await openRegularFile(source, {
+    what: "artifact",
+    hint: "Check the url in the manifest",
+  });
   try {
-    // Readable by the VMM, which may run as somebody else.
+    // Readable by the VMM, which may run as somebody else, under any umask.
     using to = await Deno.open(target, {
       write: true,
       createNew: true,
-      mode: 0o644,
     });
+    await Deno.chmod(target, 0o644);
     const hash = createHash("sha256");
     for await (const chunk of from.readable) {
       signal.throwIfAborted();
@@ -116,27 +164,4 @@ async function copyAndHash(
   } catch (error) {
     throw storageFault(error, "write", target);
   }
-}
-
-async function openSource(source: string): Promise<Deno.FsFile> {
-  try {
-    const file = await Deno.open(source);
-    if ((await file.stat()).isFile) return file;
-    file.close();
-  } catch (cause) {
-    throw new Fault(
-      "file-not-found",
-      `Cannot read artifact "${source}": ${
-        cause instanceof Deno.errors.PermissionDenied
-          ? "permission denied"
-          : "it is not there"
-      }`,
-      { cause, hint: "Check the url in the manifest" },
-    );
-  }
-  throw new Fault(
-    "file-not-found",
-    `Cannot read artifact "${source}": it is not a regular file`,
-    { hint: "Check the url in the manifest" },
-  );
 }

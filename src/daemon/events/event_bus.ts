@@ -16,7 +16,8 @@ const UNREAD_MAX = 256;
 export class EventBus {
   readonly #held: VmEvent[] = [];
   readonly #readers = new Set<Reader>();
-  #lastId = 0;
+  /** Above all that an earlier daemon gave, so that replay misses nothing. */
+  #lastId = Date.now() * 1000;
 
   publish(event: Omit<VmEvent, "id" | "timestamp">): void {
     const whole: VmEvent = {

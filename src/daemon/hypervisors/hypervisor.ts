@@ -91,8 +91,11 @@ export interface Hypervisor {
   /** What the boot config has to say of this hypervisor's devices. */
   ports(): Promise<GuestPorts>;
 
-  /** The whole kernel command line a boot of `spec` uses. */
+  /** The kernel command line a boot of `spec` is given. */
   commandLine(spec: BootSpec): Promise<string>;
+
+  /** Bytes the VMM adds to that line itself, to name its devices. */
+  commandLineExtra(spec: BootSpec): number;
 
   /** Starts a machine; resolves once its VMM was executed. Throws `boot-failed`. */
   launch(spec: BootSpec, signal: AbortSignal): Promise<Machine>;

@@ -15,6 +15,8 @@ const CHUNK_BYTES = 64 * 1024;
 /** A line longer than this is handed on in pieces. */
 const LINE_MAX = 1024 * 1024;
 const FOLLOW_PAUSE_MS = 50;
+/** At most so many of the last lines are handed on at once. */
+const BATCH_LINES = 1024;
 
 export interface ReadOptions {
   /** Of what is there already only the last so many lines. */
@@ -26,24 +28,51 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
 }
 
-/** The lines of a log without their ends, oldest first. */
+/**
+ * The lines of a log without their ends, oldest first, as many at a time as
+ * were read at once.
+ */
 export async function* logLines(
   path: string,
   options: ReadOptions,
-): AsyncGenerator<string, void, void> {
+): AsyncGenerator<readonly string[], void, void> {
   const { tail } = options;
-  const last: string[] = [];
-  let past = true;
-  for await (const line of allLines(path, options)) {
-    if (line === CAUGHT_UP) {
-      past = false;
-      yield* last.splice(0);
-    } else if (!past || tail === undefined) {
-      yield line;
+  let last = tail === undefined ? undefined : new LastLines(tail);
+  for await (const batch of allLines(path, options)) {
+    if (batch === CAUGHT_UP) {
+      if (last !== undefined) yield* last.batches();
+      last = undefined;
+    } else if (last === undefined) {
+      yield batch;
     } else {
-      last.push(line);
-      if (last.length > tail) last.shift();
+      last.add(batch);
     }
+  }
+}
+
+/** Holds the last lines of what is added to it, and little more. */
+class LastLines {
+  readonly #max: number;
+  #lines: string[] = [];
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  add(lines: readonly string[]): void {
+    // Not spread: a chunk of empty lines has more of them than a call may.
+    for (const line of lines) this.#lines.push(line);
+    // Seldom, because each time moves all that stay.
+    if (this.#lines.length > 2 * this.#max + BATCH_LINES) this.#trim();
+  }
+
+  *batches(): Generator<readonly string[], void, void> {
+    this.#trim();
+    while (this.#lines.length > 0) yield this.#lines.splice(0, BATCH_LINES);
+  }
+
+  #trim(): void {
+    this.#lines.splice(0, Math.max(0, this.#lines.length - this.#max));
   }
 }
 
@@ -53,7 +82,7 @@ const CAUGHT_UP = Symbol("caught up");
 async function* allLines(
   path: string,
   { follow, ended, signal }: ReadOptions,
-): AsyncGenerator<string | typeof CAUGHT_UP, void, void> {
+): AsyncGenerator<readonly string[] | typeof CAUGHT_UP, void, void> {
   const lines = new LineSplitter();
   let open: Deno.FsFile | undefined;
   try {
@@ -122,20 +151,21 @@ class LineSplitter {
   readonly #decoder = new TextDecoder();
   #part = "";
 
+  /** The lines each chunk ends, if any. */
   async *of(
     chunks: AsyncIterable<Uint8Array>,
-  ): AsyncGenerator<string, void, void> {
+  ): AsyncGenerator<readonly string[], void, void> {
     for await (const chunk of chunks) {
       const text = this.#part + this.#decoder.decode(chunk, { stream: true });
       const lines = text.split("\n");
       this.#part = lines.pop() ?? "";
-      yield* lines;
+      if (lines.length > 0) yield lines;
       if (this.#part.length > LINE_MAX) yield* this.rest();
     }
   }
 
-  *rest(): Generator<string, void, void> {
-    if (this.#part !== "") yield this.#part;
+  *rest(): Generator<readonly string[], void, void> {
+    if (this.#part !== "") yield [this.#part];
     this.#part = "";
   }
 }

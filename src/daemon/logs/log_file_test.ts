@@ -10,6 +10,12 @@ async function withFolder(test: (path: string) => Promise<void>) {
   }
 }
 
+async function linesOf(
+  ...args: Parameters<typeof logLines>
+): Promise<string[]> {
+  return (await Array.fromAsync(logLines(...args))).flat();
+}
+
 const all = {
   follow: false,
   ended: () => true,
@@ -21,20 +27,20 @@ Deno.test("logLines() reads rotated files first, oldest first", () =>
     await Deno.writeTextFile(`${path}.2`, "a\nb\n");
     await Deno.writeTextFile(`${path}.1`, "c\n");
     await Deno.writeTextFile(path, "d\nhalf");
-    assert.deepEqual(await Array.fromAsync(logLines(path, all)), [
+    assert.deepEqual(await linesOf(path, all), [
       "a",
       "b",
       "c",
       "d",
       "half",
     ]);
-    const last = await Array.fromAsync(logLines(path, { ...all, tail: 2 }));
+    const last = await linesOf(path, { ...all, tail: 2 });
     assert.deepEqual(last, ["d", "half"]);
   }));
 
 Deno.test("logLines() of a log that was never written is empty", () =>
   withFolder(async (path) => {
-    assert.deepEqual(await Array.fromAsync(logLines(path, all)), []);
+    assert.deepEqual(await linesOf(path, all), []);
   }));
 
 Deno.test("logLines() follows through a rotation and loses no line", () =>
@@ -43,8 +49,9 @@ Deno.test("logLines() follows through a rotation and loses no line", () =>
     await Deno.writeTextFile(path, "1\n");
     const seen: string[] = [];
     const options = { follow: true, ended: () => ended, signal: all.signal };
-    for await (const line of logLines(path, options)) {
-      seen.push(line);
+    for await (const lines of logLines(path, options)) {
+      seen.push(...lines);
+      const line = lines.at(-1);
       if (line === "1") {
         await Deno.writeTextFile(path, "2\n", { append: true });
         await Deno.rename(path, `${path}.1`);
@@ -69,8 +76,9 @@ Deno.test("logLines() follows after the last lines of what was there", () =>
       ended: () => ended,
       signal: all.signal,
     };
-    for await (const line of logLines(path, options)) {
-      seen.push(line);
+    for await (const lines of logLines(path, options)) {
+      seen.push(...lines);
+      const line = lines.at(-1);
       if (line === "3") {
         await Deno.writeTextFile(path, "4\n5\n", { append: true });
         ended = true;
@@ -90,4 +98,27 @@ Deno.test("logLines() ends when its reader goes", () =>
     const next = lines.next();
     reader.abort();
     assert.equal((await next).done, true);
+  }));
+
+Deno.test("logLines() hands on the lines of a chunk together", () =>
+  withFolder(async (path) => {
+    const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+    await Deno.writeTextFile(path, lines.join("\n"));
+    const batches = await Array.fromAsync(logLines(path, all));
+    assert.deepEqual(batches.flat(), lines);
+    assert.ok(batches.length < 20, `${batches.length} batches`);
+  }));
+
+Deno.test("logLines() gives exactly the last lines, however many are asked for", () =>
+  withFolder(async (path) => {
+    const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+    await Deno.writeTextFile(`${path}.1`, `${lines.join("\n")}\n`);
+    await Deno.writeTextFile(path, "end\n");
+    const whole = [...lines, "end"];
+    for (const tail of [0, 1, 1024, 1025, 9_999, 20_001, 50_000]) {
+      assert.deepEqual(
+        await linesOf(path, { ...all, tail }),
+        whole.slice(Math.max(0, whole.length - tail)),
+      );
+    }
   }));

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { until } from "../../lib/deadline.ts";
+import { pause, until } from "../../lib/deadline.ts";
 import { execute } from "../../lib/exec.ts";
 import { Fault } from "../../lib/fault.ts";
 import { readTextIfThere, writeFileAtomic } from "../../lib/files.ts";
@@ -21,6 +21,8 @@ import { encodeMonitorConf, type MonitorConf } from "./monitor_conf.ts";
 import { readBlocks } from "./monitor_protocol.ts";
 import { type RunDir, runDirAt } from "./run_dir.ts";
 
+/** Pause before a monitor that lives is asked again. */
+const RECONNECT_MS = 200;
 /** A monitor that was killed takes its VMM along; this long to see it gone. */
 const GONE_MS = 5000;
 
@@ -53,27 +55,20 @@ export async function adoptMachine(
   const run = runDirAt(path);
   const text = await readTextIfThere(run.monitorState);
   if (text === undefined) return undefined;
-  const state = parseMachineState(text);
-  const connection = await connect(run).catch(() => undefined);
-  return new MonitoredMachine(run, state, connection);
+  return new MonitoredMachine(run, parseMachineState(text));
 }
 
 class MonitoredMachine implements Machine {
   readonly #run: RunDir;
-  readonly #connection: Deno.UnixConn | undefined;
+  #connection: Deno.UnixConn | undefined;
   readonly #ended = Promise.withResolvers<MachineState>();
   #changed = Promise.withResolvers<void>();
   #state: MachineState;
   #released = false;
 
-  constructor(
-    run: RunDir,
-    state: MachineState,
-    connection: Deno.UnixConn | undefined,
-  ) {
+  constructor(run: RunDir, state: MachineState) {
     this.#run = run;
     this.#state = state;
-    this.#connection = connection;
     this.#follow().catch((error) => this.#ended.reject(error));
     // Whoever does not wait for the end must not die of its failure.
     this.#ended.promise.catch(() => {});
@@ -119,29 +114,47 @@ class MonitoredMachine implements Machine {
 
   [Symbol.dispose](): void {
     this.#released = true;
-    this.#connection?.close();
+    if (this.#connection !== undefined) close(this.#connection);
     this.#changed.resolve();
   }
 
   async #follow(): Promise<void> {
-    if (this.#connection !== undefined) {
-      try {
-        await send(this.#connection, "watch");
-        for await (const block of readBlocks(this.#connection)) {
-          this.#become(parseMachineState(block));
-        }
-      } catch (error) {
-        // Closed by dispose, or the monitor was killed: found out below.
-        if (this.#released) return;
-        if (!(error instanceof Error)) throw error;
+    while (!this.#released && this.#state.cause === undefined) {
+      await this.#watch();
+      if (this.#released || this.#state.cause !== undefined) break;
+      if (await this.#monitorLives()) {
+        // Hard to reach is not gone: it may have all its clients, or we too
+        // many descriptors.
+        await pause(RECONNECT_MS);
+      } else {
+        this.#become(await this.#lastState());
       }
     }
-    if (this.#released) return;
-    if (this.#state.cause === undefined) this.#become(await this.#lastState());
-    this.#ended.resolve(this.#state);
+    if (!this.#released) this.#ended.resolve(this.#state);
   }
 
-  /** What is true of a machine whose monitor does not answer any more. */
+  /** Takes in what one connection tells, until it breaks. */
+  async #watch(): Promise<void> {
+    try {
+      this.#connection = await connect(this.#run);
+      await send(this.#connection, "watch");
+      for await (const block of readBlocks(this.#connection)) {
+        this.#become(parseMachineState(block));
+      }
+    } catch (error) {
+      // Refused, broken, or closed by dispose: whoever called finds out which.
+      if (!(error instanceof Error)) throw error;
+    } finally {
+      if (this.#connection !== undefined) close(this.#connection);
+    }
+  }
+
+  async #monitorLives(): Promise<boolean> {
+    const { bootId, monitor } = this.#state;
+    return bootId === await hostBootId() && await isAlive(monitor);
+  }
+
+  /** What is true of a machine whose monitor is gone. */
   async #lastState(): Promise<MachineState> {
     const text = await readTextIfThere(this.#run.monitorState);
     const left = text === undefined ? this.#state : parseMachineState(text);
@@ -175,9 +188,7 @@ class MonitoredMachine implements Machine {
       // The monitor ended meanwhile, and with it the machine: nothing to do.
       return;
     }
-    using _ = connection;
-    await send(connection, words);
-    const answer = await new Response(connection.readable).text();
+    const answer = await ask(connection, words);
     if (answer !== "" && !answer.startsWith("ok")) {
       throw new Fault(
         "boot-failed",
@@ -195,6 +206,28 @@ async function send(connection: Deno.UnixConn, line: string): Promise<void> {
   const bytes = new TextEncoder().encode(`${line}\n`);
   for (let done = 0; done < bytes.length;) {
     done += await connection.write(bytes.subarray(done));
+  }
+}
+
+/** The monitor's answer; empty when it hung up. */
+async function ask(connection: Deno.UnixConn, words: string): Promise<string> {
+  try {
+    await send(connection, words);
+    return await new Response(connection.readable).text();
+  } catch (error) {
+    const isHangUp = error instanceof Deno.errors.BrokenPipe ||
+      error instanceof Deno.errors.ConnectionReset;
+    if (!isHangUp) throw error;
+    close(connection);
+    return "error the monitor hung up: it has as many clients as it can take";
+  }
+}
+
+function close(connection: Deno.Conn): void {
+  try {
+    connection.close();
+  } catch {
+    // Closed with its stream already.
   }
 }
 

@@ -105,6 +105,20 @@ function ports(
 
 /** Says now and in words what passt would say later in its log. */
 function checkFree({ host_ip, host_port, protocol }: Required<PublishedPort>) {
+  // passt never runs as root, whoever asks here.
+  const first = Number(
+    Deno.readTextFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+  );
+  if (host_port < first) {
+    throw new Fault(
+      "not-supported",
+      `Cannot publish on ${host_ip}:${host_port}: ports below ${first} are root's`,
+      {
+        hint:
+          "Use a higher one, or lower sysctl net.ipv4.ip_unprivileged_port_start",
+      },
+    );
+  }
   if (protocol === "udp") return;
   try {
     Deno.listen({ hostname: host_ip, port: host_port }).close();

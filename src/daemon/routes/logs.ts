@@ -6,10 +6,11 @@
 
 import { type LogLine, logsVm } from "../../api/vms.ts";
 import { logsVmSchema } from "../../api/vms_schema.ts";
+import { Fault } from "../../lib/fault.ts";
 import { CriReader } from "../logs/cri.ts";
 import { logLines } from "../logs/log_file.ts";
 import type { VmService } from "../vm/service.ts";
-import { isLive } from "../vm/vm.ts";
+import { isLive, type Vm } from "../vm/vm.ts";
 import { type Route, streamRoute } from "./route.ts";
 
 const FILES = {
@@ -18,54 +19,82 @@ const FILES = {
   vmm: "vmm.log",
 } as const;
 
-export function logRoutes(vms: VmService): Route[] {
+/** Nothing is followed any longer once `stop` aborts. */
+export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
   return [
-    streamRoute(logsVm, logsVmSchema, (input, context) => {
+    streamRoute(logsVm, logsVmSchema, (input) => {
       const { name, source = "workload", follow = false } = input;
       const vm = vms.get(name);
       const path = `${vms.logDir(vm)}/${FILES[source]}`;
-      const { signal } = context.req.raw;
-      const ended = () => {
-        const now = vms.list().find(({ id }) => id === vm.id);
-        return now === undefined || !isLive(now.status);
-      };
+      const gone = new AbortController();
+      const batches = logLines(path, {
+        tail: input.tail,
+        follow,
+        ended: () => hasEnded(vms, vm),
+        signal: AbortSignal.any([gone.signal, stop]),
+      });
       const parse = source === "workload" ? criLines : rawLines;
-      const lines = parse(
-        logLines(path, { tail: input.tail, follow, ended, signal }),
-      );
-      return new Response(ndjson(lines), {
+      return new Response(ndjson(parse(batches), gone), {
         headers: { "content-type": "application/x-ndjson" },
       });
     }),
   ];
 }
 
+function hasEnded(vms: VmService, { name, id }: Vm): boolean {
+  try {
+    const now = vms.get(name);
+    return now.id !== id || !isLive(now.status);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "vm-not-found") return true;
+    throw error;
+  }
+}
+
+type Batches = AsyncGenerator<readonly LogLine[], void, void>;
+
 async function* criLines(
-  lines: AsyncIterable<string>,
-): AsyncGenerator<LogLine, void, void> {
+  batches: AsyncIterable<readonly string[]>,
+): Batches {
   const reader = new CriReader();
-  for await (const text of lines) {
-    const line = reader.read(text);
-    if (line !== undefined) yield line;
+  for await (const batch of batches) {
+    const lines = batch.map((text) => reader.read(text))
+      .filter((line) => line !== undefined);
+    // A chunk of a stream may not be empty.
+    if (lines.length > 0) yield lines;
   }
   const rest = reader.rest();
-  if (rest !== undefined) yield rest;
+  if (rest !== undefined) yield [rest];
 }
 
 async function* rawLines(
-  lines: AsyncIterable<string>,
-): AsyncGenerator<LogLine, void, void> {
-  for await (const line of lines) {
-    yield { timestamp: "", stream: "stdout", line };
+  batches: AsyncIterable<readonly string[]>,
+): Batches {
+  for await (const batch of batches) {
+    yield batch.map((line) => ({ timestamp: "", stream: "stdout", line }));
   }
 }
 
-function ndjson(lines: AsyncIterable<LogLine>): ReadableStream<Uint8Array> {
+/**
+ * Reads on only as the client does. When the client goes `gone` aborts: what
+ * waits for the next line must not wait on, for there may never be one.
+ */
+function ndjson(
+  batches: Batches,
+  gone: AbortController,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  async function* bytes() {
-    for await (const line of lines) {
-      yield encoder.encode(`${JSON.stringify(line)}\n`);
-    }
-  }
-  return ReadableStream.from(bytes());
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await batches.next();
+      if (gone.signal.aborted) return;
+      if (done) return controller.close();
+      const lines = value.map((line) => `${JSON.stringify(line)}\n`);
+      controller.enqueue(encoder.encode(lines.join("")));
+    },
+    async cancel() {
+      gone.abort();
+      await batches.return();
+    },
+  }, { highWaterMark: 0 });
 }

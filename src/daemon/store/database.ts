@@ -19,6 +19,7 @@ const MIGRATIONS = [init];
 
 export function openDatabase(path: string): Database {
   try {
+    if (path !== ":memory:") makePrivate(path);
     const database = new DatabaseSync(path);
     database.exec("PRAGMA journal_mode = WAL");
     database.exec("PRAGMA synchronous = FULL");
@@ -28,6 +29,15 @@ export function openDatabase(path: string): Database {
   } catch (error) {
     throw storageFault(error, "open database", path);
   }
+}
+
+/**
+ * The environment of workloads stands in it. SQLite gives its other files the
+ * mode of this one.
+ */
+function makePrivate(path: string): void {
+  Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
+  Deno.chmodSync(path, 0o600);
 }
 
 function migrate(database: Database, path: string): void {

@@ -50,7 +50,7 @@ export class VmStore {
       if (String(error).includes("UNIQUE constraint failed: vms.name")) {
         throw vmExists(vm.name);
       }
-      throw storageFault(error, "write", "database");
+      throw storageFault(error, "write", this.#path());
     }
   }
 
@@ -93,7 +93,7 @@ export class VmStore {
         next.id,
       );
     } catch (error) {
-      throw storageFault(error, "write", "database");
+      throw storageFault(error, "write", this.#path());
     }
     return next;
   }
@@ -107,6 +107,10 @@ export class VmStore {
     return this.#prepared(
       "SELECT 1 FROM vms WHERE json_extract(artifacts, '$.initramfs') = ?",
     ).get(digest) !== undefined;
+  }
+
+  #path(): string {
+    return this.#database.location() ?? "database";
   }
 
   #prepared(sql: string): StatementSync {

@@ -120,15 +120,28 @@ export function kernelArgs(
   const { manifest, kernel_cmdline, manifest_on_cmdline } = vm.config;
   const words = [
     ...(options.withBootConfig ? [`${BOOT_CONFIG_WORD}=/dev/vda`] : []),
+    ...(manifest.init?.path === undefined
+      ? []
+      : [`rdinit=${manifest.init.path}`]),
     `volant.runtime=${manifest.runtime}`,
     `volant.plugin=${manifest.name}`,
     ...commandLineWords(manifest.kernel?.cmdline),
     ...commandLineWords(kernel_cmdline),
   ];
   const word = `volant.manifest=${options.encodedManifest}`;
-  const length = options.taken + [...words, word].join(" ").length;
   // A NUL ends the line, and a space stands before the first word.
-  const fits = length + 2 <= COMMAND_LINE_MAX;
+  const length = (all: readonly string[]) =>
+    options.taken + new TextEncoder().encode(all.join(" ")).length + 2;
+  if (length(words) > COMMAND_LINE_MAX) {
+    throw new Fault(
+      "invalid-input",
+      `Cannot use a kernel command line of ${
+        length(words)
+      } bytes: the kernel reads ${COMMAND_LINE_MAX}`,
+      { hint: "Take words out of kernel.cmdline and kernel_cmdline" },
+    );
+  }
+  const fits = length([...words, word]) <= COMMAND_LINE_MAX;
   return fits && manifest_on_cmdline !== false ? [...words, word] : words;
 }
 

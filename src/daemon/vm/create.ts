@@ -14,11 +14,12 @@ import { admitMemory } from "./admission.ts";
 import type { VmDeps } from "./deps.ts";
 import { healthTarget } from "./health.ts";
 import { leastMemoryMib } from "./initramfs_fit.ts";
+import { choosePorts } from "./ports.ts";
+import { checkSupported } from "./supported.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
 
-/** No guest was seen to boot with less. */
-const MEMORY_MIB_MIN = 8;
-const VCPUS_MAX = 64;
+/** No guest was seen to serve with less. */
+const MEMORY_MIB_MIN = 16;
 
 /** Throws `invalid-input`, `vm-exists`, and what an artifact's import throws. */
 export async function insertVm(
@@ -50,9 +51,11 @@ export async function insertVm(
       lease,
       hypervisor: hypervisor.name,
     });
-  } catch (error) {
-    await releaseArtifacts(deps, artifacts);
-    throw error;
+  } finally {
+    // The row holds it now, or nobody does.
+    if (artifacts.initramfs !== undefined) {
+      await deps.artifacts.release(artifacts.initramfs, isUsed(deps));
+    }
   }
 }
 
@@ -61,8 +64,12 @@ export async function releaseArtifacts(
   deps: Pick<VmDeps, "vms" | "artifacts">,
   { initramfs }: VmArtifacts,
 ): Promise<void> {
-  if (initramfs === undefined || deps.vms.usesArtifact(initramfs)) return;
-  await deps.artifacts.remove(initramfs);
+  if (initramfs === undefined) return;
+  await deps.artifacts.releaseUnused(initramfs, isUsed(deps));
+}
+
+function isUsed({ vms }: Pick<VmDeps, "vms">): (digest: string) => boolean {
+  return (digest) => vms.usesArtifact(digest);
 }
 
 /** The older spellings beside `config` are laid under it. */
@@ -87,13 +94,7 @@ function mergedConfig(input: CreateVmInput): VmConfig {
 }
 
 function checkConfig(name: string, { manifest, resources }: VmConfig): void {
-  if (manifest.rootfs !== undefined || manifest.initramfs === undefined) {
-    throw new Fault(
-      "not-supported",
-      `Cannot create VM "${name}": manifest "${manifest.name}" boots from a rootfs`,
-      { hint: "Use a manifest with an initramfs, as volant build writes it" },
-    );
-  }
+  checkSupported(name, manifest);
   const { memory_mb = 0, cpu_cores = 0 } = resources ?? {};
   if (memory_mb < MEMORY_MIB_MIN) {
     throw new Fault(
@@ -102,10 +103,11 @@ function checkConfig(name: string, { manifest, resources }: VmConfig): void {
       { hint: "Give it more with --memory" },
     );
   }
-  if (cpu_cores < 1 || cpu_cores > VCPUS_MAX) {
+  const cpus = navigator.hardwareConcurrency;
+  if (cpu_cores < 1 || cpu_cores > cpus) {
     throw new Fault(
       "invalid-input",
-      `Cannot create VM "${name}" with ${cpu_cores} CPUs: it takes 1 to ${VCPUS_MAX}`,
+      `Cannot create VM "${name}" with ${cpu_cores} CPUs: the host has ${cpus}`,
       { hint: "Give another number with --cpus" },
     );
   }
@@ -128,7 +130,7 @@ async function checkInitramfsFits(
 }
 
 async function takeLease(
-  { networks }: VmDeps,
+  { networks, vms }: VmDeps,
   name: string,
   { manifest, network, expose }: VmConfig,
 ): Promise<NetworkLease> {
@@ -143,7 +145,10 @@ async function takeLease(
   const wanted = mode === "none" && expose === undefined
     ? []
     : expose ?? manifestPorts(manifest);
-  return await networks[mode].lease(name, wanted.map(publishedPort));
+  return await networks[mode].lease(
+    name,
+    choosePorts(name, wanted, vms.list()),
+  );
 }
 
 function isSupported(mode: NetworkMode): mode is NetworkLease["mode"] {
@@ -159,33 +164,6 @@ function manifestPorts({ network }: Manifest): PublishedPort[] {
   );
 }
 
-function publishedPort(
-  { host_ip = "127.0.0.1", host_port, port, protocol = "tcp" }: PublishedPort,
-): Required<PublishedPort> {
-  return {
-    host_ip,
-    host_port: host_port === 0 ? freePort(host_ip, protocol) : host_port,
-    port,
-    protocol,
-  };
-}
-
-/** A port that is free now; the start says so if it is not any more. */
-function freePort(hostname: string, protocol: "tcp" | "udp"): number {
-  if (protocol === "udp") {
-    const socket = Deno.listenDatagram({
-      transport: "udp",
-      hostname,
-      port: 0,
-    });
-    const { addr } = socket;
-    socket.close();
-    return addr.transport === "udp" ? addr.port : 0;
-  }
-  using listener = Deno.listen({ hostname, port: 0 });
-  return listener.addr.port;
-}
-
 /** A check that could never be made must not be silently left out. */
 function checkHealth(
   { networks }: VmDeps,
@@ -195,6 +173,14 @@ function checkHealth(
 ): void {
   const { health_check, workload } = config.manifest;
   if (health_check === undefined) return;
+  const { base_url = "" } = workload ?? {};
+  if (base_url !== "" && !URL.canParse(base_url)) {
+    throw new Fault(
+      "invalid-manifest",
+      `Cannot create VM "${name}": workload.base_url "${base_url}" is no URL`,
+      { hint: "Write one such as http://127.0.0.1:80" },
+    );
+  }
   if (healthTarget({ config, lease }, networks) !== undefined) return;
   throw new Fault(
     "not-supported",

@@ -5,7 +5,6 @@
  */
 
 import { pause } from "../../lib/deadline.ts";
-import type { Manifest } from "../../manifest/manifest.ts";
 import type { Networks } from "../networks/registry.ts";
 import type { Vm } from "./vm.ts";
 
@@ -33,6 +32,7 @@ export function healthTarget(
   if (health_check === undefined || workload?.base_url === undefined) {
     return undefined;
   }
+  if (!URL.canParse(workload.base_url)) return undefined;
   const base = new URL(workload.base_url);
   const port = base.port === "" ? 80 : Number(base.port);
   const at = networks[lease.mode].reach(lease, port);
@@ -43,11 +43,6 @@ export function healthTarget(
     timeoutMs: health_check.timeout_ms,
     intervalMs: health_check.interval_ms,
   };
-}
-
-/** Why a manifest's check cannot be made, for the one who wrote it. */
-export function hasHealthCheck(manifest: Manifest): boolean {
-  return manifest.health_check !== undefined;
 }
 
 /** Tells each change of health, until the signal aborts. */

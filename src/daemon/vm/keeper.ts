@@ -11,6 +11,7 @@
 
 import type { VmEventType } from "../../api/events.ts";
 import type { BootPhases, VmExit, VmStatus } from "../../api/vms.ts";
+import { pause } from "../../lib/deadline.ts";
 import { removeIfThere } from "../../lib/files.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
 import type { MachineState } from "../machines/machine_state.ts";
@@ -27,6 +28,9 @@ export interface Live {
   /** Resolves once the end of the machine stands in the record. */
   readonly settled: Promise<void>;
 }
+
+/** Pause before the end of a machine is written again. */
+const RECORD_AGAIN_MS = 1000;
 
 const EVENT_OF: Partial<Record<VmStatus, VmEventType>> = {
   starting: "VM_STARTING",
@@ -56,7 +60,12 @@ export class VmKeeper {
 
   /** Follows `machine` until it ends; returns at once. */
   follow(vm: Vm, machine: Machine): void {
-    const settled = this.#follow(vm.id, vm.name, machine);
+    const settled = this.#follow(vm.id, vm.name, machine).catch((error) =>
+      this.#deps.log.error("Cannot follow VM {vm}: {error}", {
+        vm: vm.name,
+        error,
+      })
+    );
     this.#live.set(vm.id, { machine, health: "none", settled });
   }
 
@@ -71,6 +80,21 @@ export class VmKeeper {
     if (status !== vm.status) this.#tell(next, EVENT_OF[status]);
     this.#told();
     return next;
+  }
+
+  /** Puts a record back as it was before a start that came to nothing. */
+  restore(before: Vm): Vm {
+    const { status, boot, exit, kernelCmdline } = before;
+    const now = this.#deps.vms.get(before.name);
+    const vm = this.#deps.vms.update(now, {
+      status,
+      boot,
+      exit,
+      kernelCmdline,
+    });
+    this.#tell(vm, EVENT_OF[status], "VM not started");
+    this.#told();
+    return vm;
   }
 
   tellCreated(vm: Vm): void {
@@ -120,19 +144,37 @@ export class VmKeeper {
 
   /** Writes down how it ended; only then is its run directory given up. */
   async #settle(id: number, name: string, last: MachineState): Promise<void> {
-    this.#live.delete(id);
-    const vm = this.#deps.vms.find(name);
-    if (vm !== undefined && vm.id === id) {
-      const exit = exitOf(last);
-      const boot = phases(vm, last);
-      // It may have run for so short a while that its running was not seen.
-      const ran = vm.status === "starting" && last.workloadAt !== undefined
-        ? this.become(vm, "up", { boot })
-        : vm;
-      this.become(ran, endedWell(exit) ? "ended" : "failed", { exit, boot });
-      await removeIfThere(vmDirs(this.#deps.folders, id).run.path);
+    for (let tries = 0;; tries++) {
+      try {
+        this.#record(id, name, last);
+        break;
+      } catch (error) {
+        // A full disk, most likely: the run directory keeps the end as long.
+        if (tries === 0) {
+          this.#deps.log.error("Cannot write how VM {vm} ended: {error}", {
+            vm: name,
+            error,
+          });
+        }
+        await pause(RECORD_AGAIN_MS);
+        if (!this.#live.has(id)) return;
+      }
     }
+    await removeIfThere(vmDirs(this.#deps.folders, id).run.path);
+    this.#live.delete(id);
     this.#told();
+  }
+
+  #record(id: number, name: string, last: MachineState): void {
+    const vm = this.#deps.vms.find(name);
+    if (vm === undefined || vm.id !== id) return;
+    const exit = exitOf(last);
+    const boot = phases(vm, last);
+    // It may have run for so short a while that its running was not seen.
+    const ran = vm.status === "starting" && last.workloadAt !== undefined
+      ? this.become(vm, "up", { boot })
+      : vm;
+    this.become(ran, endedWell(exit) ? "ended" : "failed", { exit, boot });
   }
 
   #checkHealth(vm: Vm, signal: AbortSignal): void {

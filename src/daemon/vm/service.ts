@@ -26,6 +26,8 @@ import { removeVmDirs, vmDirs } from "./vm_dirs.ts";
 
 const START_WAIT_SECONDS = 60;
 const WAIT_SECONDS = 3600;
+/** The end of a machine is written down at once, or, on a full disk, later. */
+const SETTLE_MS = 5000;
 
 interface Waiting {
   readonly wait?: WaitFor;
@@ -37,12 +39,16 @@ export class VmService {
   readonly #keeper: VmKeeper;
   readonly #queue = new KeyedQueue<string>();
   readonly #signal: AbortSignal;
+  readonly #stopped: Promise<void>;
 
   /** `signal` ends what still goes on when the daemon stops. */
   constructor(deps: VmDeps, keeper: VmKeeper, signal: AbortSignal) {
     this.#deps = deps;
     this.#keeper = keeper;
     this.#signal = signal;
+    this.#stopped = new Promise((resolve) =>
+      signal.addEventListener("abort", () => resolve(), { once: true })
+    );
   }
 
   list(): Vm[] {
@@ -80,7 +86,8 @@ export class VmService {
     try {
       return await this.#awaitStart(vm, input);
     } catch (error) {
-      if (error instanceof Fault && error.code === "boot-failed") {
+      const ran = this.#deps.vms.find(vm.name)?.boot?.workload_ms !== undefined;
+      if (error instanceof Fault && error.code === "boot-failed" && !ran) {
         await this.#queue.run(vm.name, () => this.#removeIfSame(vm));
       }
       throw error;
@@ -97,6 +104,14 @@ export class VmService {
   }
 
   async stop(input: StopVmInput): Promise<Vm> {
+    const vm = this.get(input.name);
+    const live = this.#keeper.live(vm);
+    // One that is being stopped already is not waited for: this one may be
+    // in more of a hurry.
+    if (live !== undefined && vm.status === "stopping") {
+      await this.#end(vm, live, input);
+      return this.get(input.name);
+    }
     return await this.#queue.run(
       input.name,
       () => this.#stop(this.get(input.name), input),
@@ -115,6 +130,8 @@ export class VmService {
   }
 
   async delete(name: string, force: boolean): Promise<void> {
+    // Not behind a stop that waits for its grace.
+    if (force) await this.#keeper.live(this.get(name))?.machine.kill();
     await this.#queue.run(name, async () => {
       const vm = this.get(name);
       if (isLive(vm.status) && !force) {
@@ -144,8 +161,13 @@ export class VmService {
         );
       }
       const live = isLive(vm.status);
-      if (wanted === "stopped") return live ? undefined : vm;
-      if (vm.status === "running" && this.#isAsWanted(vm, wanted)) return vm;
+      if (wanted === "stopped" && vm.status !== "pending") {
+        return live ? undefined : vm;
+      }
+      if (
+        wanted !== "stopped" && vm.status === "running" &&
+        this.#isAsWanted(vm, wanted)
+      ) return vm;
       if (live) return undefined;
       throw new Fault(
         "wrong-state",
@@ -157,6 +179,7 @@ export class VmService {
 
   async #start(vm: Vm, requestedAt: Date): Promise<Vm> {
     nextStatus(vm, "start");
+    await this.#keeper.live(vm)?.settled;
     const starting = this.#keeper.become(vm, "start", {
       boot: { requested_at: requestedAt.toISOString() },
       exit: undefined,
@@ -170,30 +193,43 @@ export class VmService {
       this.#keeper.follow(starting, machine);
       return this.#deps.vms.update(this.get(vm.name), { kernelCmdline });
     } catch (error) {
-      const { message } = Fault.from(error);
-      this.#keeper.become(this.get(vm.name), "failed", {
-        exit: {
-          cause: "not-started",
-          forced: false,
-          detail: message,
-          at: new Date().toISOString(),
-        },
-      });
+      this.#keeper.restore(vm);
       throw error;
     }
   }
 
-  async #stop(vm: Vm, { grace, kill }: Partial<StopVmInput>): Promise<Vm> {
+  async #stop(vm: Vm, how: Partial<StopVmInput>): Promise<Vm> {
     nextStatus(vm, "stop");
     const live = this.#keeper.live(vm);
-    const stopping = this.#keeper.become(vm, "stop");
+    const stopping = this.#tryBecomeStopping(vm);
     if (live === undefined) return this.#keeper.become(stopping, "failed");
-    if (kill) await live.machine.kill();
-    else {await live.machine.stop(
-        grace === undefined ? graceMs(vm) : grace * 1000,
-      );}
-    await live.settled;
+    await this.#end(vm, live, how);
     return this.get(vm.name);
+  }
+
+  /** A disk without room must not keep what fills it running. */
+  #tryBecomeStopping(vm: Vm): Vm {
+    try {
+      return this.#keeper.become(vm, "stop");
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "disk-full") throw error;
+      return vm;
+    }
+  }
+
+  async #end(
+    vm: Vm,
+    live: Live,
+    { grace, kill }: Partial<StopVmInput>,
+  ): Promise<void> {
+    if (kill) await live.machine.kill();
+    else {
+      await live.machine.stop(
+        grace === undefined ? graceMs(vm) : grace * 1000,
+      );
+    }
+    await live.machine.ended;
+    await within(live.settled, SETTLE_MS);
   }
 
   async #remove(vm: Vm): Promise<void> {
@@ -254,11 +290,11 @@ export class VmService {
       const vm = look();
       if (vm !== undefined) return vm;
       const left = end - performance.now();
-      const stopped = new Promise<void>((resolve) =>
-        this.#signal.addEventListener("abort", () => resolve(), { once: true })
+      await within(
+        Promise.race([changed, this.#stopped]),
+        Math.max(left, 0),
       );
-      await within(Promise.race([changed, stopped]), Math.max(left, 0));
-      this.#signal.throwIfAborted();
+      if (this.#signal.aborted) throw stopping();
       if (left <= 0) {
         throw new Fault(
           "timed-out",
@@ -280,4 +316,12 @@ function notStarted({ name, exit }: Vm): Fault {
       `To keep its logs, create it with --no-start and start it; then volant vm logs --source console ${name}`,
     details: { cause: exit?.cause ?? null, status: exit?.status ?? null },
   });
+}
+
+function stopping(): Fault {
+  return new Fault(
+    "daemon-unavailable",
+    "Cannot wait any longer: the daemon stops",
+    { hint: "Ask again when it runs" },
+  );
 }

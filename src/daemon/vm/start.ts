@@ -89,7 +89,8 @@ async function bootSpec(
     ...(uid !== undefined && { runAs: { uid, gid: uid } }),
     graceMs: graceMs(vm),
   };
-  const taken = (await deps.hypervisor.commandLine(spec)).length;
+  const taken = (await deps.hypervisor.commandLine(spec)).length +
+    deps.hypervisor.commandLineExtra(spec);
   return {
     ...spec,
     kernelArgs: kernelArgs(vm, {

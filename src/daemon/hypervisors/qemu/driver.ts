@@ -24,6 +24,9 @@ import {
 } from "./command.ts";
 import { checkPvhKernel } from "./pvh_kernel.ts";
 
+/** ` virtio_mmio.device=512@0xfeb00e00:12`, one for each device of microvm. */
+const MMIO_WORD_BYTES = 40;
+
 export interface QemuOptions {
   readonly monitorPath: string;
   /** Finds QEMU; throws `hypervisor-unavailable`. */
@@ -66,6 +69,10 @@ class Qemu implements Hypervisor {
 
   async commandLine(spec: BootSpec): Promise<string> {
     return qemuCommandLine(await this.#host(), spec);
+  }
+
+  commandLineExtra({ disks, nic }: BootSpec): number {
+    return (disks.length + (nic === undefined ? 0 : 1)) * MMIO_WORD_BYTES;
   }
 
   async launch(spec: BootSpec, signal: AbortSignal): Promise<Machine> {

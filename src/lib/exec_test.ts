@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { execute, run } from "./exec.ts";
+
+Deno.test("execute() hands back status and output", async () => {
+  const script = "echo out; echo err >&2; exit 3";
+  assert.deepEqual(await execute("/bin/sh", ["-c", script]), {
+    status: 3,
+    stdout: "out\n",
+    stderr: "err\n",
+  });
+});
+
+Deno.test("run() makes a fault of a status, with the last words", async () => {
+  await assert.rejects(run("/bin/sh", ["-c", "echo why >&2; exit 3"]), {
+    code: "boot-failed",
+    message: 'Cannot run "/bin/sh": it ended with status 3: why',
+  });
+});
+
+Deno.test("execute() says that a program is not there", async () => {
+  const options = { fault: "hypervisor-unavailable", hint: "Get it" } as const;
+  await assert.rejects(execute("/no/such", [], options), {
+    code: "hypervisor-unavailable",
+    message: 'Cannot run "/no/such": it is not there',
+    hint: "Get it",
+  });
+});
+
+Deno.test("execute() says that a program may not be run", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.chmod(path, 0o600);
+    const options = { fault: "hypervisor-unavailable" } as const;
+    await assert.rejects(execute(path, [], options), {
+      code: "hypervisor-unavailable",
+      message: `Cannot run "${path}": permission denied`,
+      hint: /its file system may be mounted noexec/,
+    });
+  } finally {
+    await Deno.remove(path);
+  }
+});
