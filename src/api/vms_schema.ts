@@ -43,7 +43,6 @@ const resources = z.strictObject({
   memory_mb: z.int().min(1).optional(),
 });
 
-// deno-lint-ignore no-control-regex
 const noNul = z.string().regex(/^[^\0]*$/, "must not hold a NUL");
 
 const kernelWords = z.string().max(1024)

@@ -15,6 +15,7 @@ import { applicationConfig } from "./application.ts";
 import { Interrupted, makeContext } from "./context.ts";
 import { Output, processSink } from "./output.ts";
 import { COMMANDS, loadRoutes, withoutAliases } from "./registry.ts";
+import { refuseEmptyValues } from "./usage.ts";
 
 /** As a shell reports a program that a closed pipe has ended: 128 + SIGPIPE. */
 const CLOSED_PIPE_STATUS = 141;
@@ -53,6 +54,7 @@ async function dispatch(
   { program, out, env }: Required<CliOptions>,
 ): Promise<number> {
   const { socket, rest } = takeSocket(wordsOf(program, words));
+  refuseEmptyValues(rest);
   const inputs = rest[0] === "--version" ? ["version"] : withoutAliases(rest);
   const application = buildApplication(
     await loadRoutes(COMMANDS, inputs),

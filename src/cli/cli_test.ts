@@ -216,3 +216,14 @@ Deno.test("without a daemon the socket is named, by --socket first", async () =>
     assert.match(stderr, /^hint: Start it with `volant daemon`/m);
   }
 });
+
+Deno.test("events of a VM that does not exist are waited for, with a word", async () => {
+  await using daemon = await fakeDaemon(({ path }) =>
+    path.includes("/events")
+      ? fault(500, "bug", "no more")
+      : fault(404, "vm-not-found", "Cannot find it")
+  );
+  const { stderr } = await volant(["events", "--vm", "web"], daemon);
+  assert.match(stderr, /^There is no VM "web" yet; waiting for its events/);
+  assert.equal(daemon.asked.at(-1)?.query, "?vm=web");
+});

@@ -27,7 +27,7 @@ export const DAEMON_FLAGS = {
     parse: String,
     optional: true,
     placeholder: "PATH",
-    brief: "Socket of the daemon (or VOLANT_SOCKET)",
+    brief: "PATH: socket of the daemon (or VOLANT_SOCKET)",
   },
   json: JSON_FLAG,
 } as const;
@@ -50,7 +50,8 @@ export const WAIT_FLAGS = {
     parse: parseDuration,
     optional: true,
     placeholder: "TIME",
-    brief: "How long to wait; the VM goes on starting after it (default 60s)",
+    brief:
+      "TIME such as 30s: how long to wait, after which it goes on starting (default 60s)",
   },
 } as const;
 
@@ -66,7 +67,8 @@ export const STOP_FLAGS = {
     parse: parseDuration,
     optional: true,
     placeholder: "TIME",
-    brief: "How long the workload may take to end (default: the manifest's)",
+    brief:
+      "TIME such as 10s: how long the workload may take to end (default: the manifest's)",
   },
   kill: {
     kind: "boolean",

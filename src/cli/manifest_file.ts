@@ -24,9 +24,37 @@ export async function readManifestFile(path: string): Promise<Manifest> {
 
 async function readText(path: string): Promise<string> {
   try {
+    if (await isBinary(path)) {
+      throw new Fault(
+        "invalid-manifest",
+        `Cannot read manifest "${path}": it is an artifact or another binary file`,
+        {
+          hint:
+            `Name the manifest that was built with it: ${path}.manifest.json`,
+        },
+      );
+    }
     return await Deno.readTextFile(path);
   } catch (cause) {
+    if (cause instanceof Fault) throw cause;
     throw unreadable(path, "manifest", cause);
+  }
+}
+
+/** Whether a file begins as no text does: a cpio archive's magic, or no UTF-8. */
+async function isBinary(path: string): Promise<boolean> {
+  // Of a pipe, bytes that are read to look at them are gone.
+  if (!(await Deno.stat(path)).isFile) return false;
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(4_096);
+  const count = await file.read(buffer) ?? 0;
+  try {
+    const head = new TextDecoder("utf-8", { fatal: true })
+      .decode(buffer.subarray(0, count), { stream: true });
+    return head.startsWith("07070") || head.includes("\0");
+  } catch (error) {
+    if (error instanceof TypeError) return true;
+    throw error;
   }
 }
 

@@ -9,6 +9,10 @@
  */
 
 import type { Fault } from "../lib/fault.ts";
+import { plain } from "./format.ts";
+
+/** How many problems of one fault a person is shown. */
+const PROBLEMS_MAX = 10;
 
 export interface Sink {
   readonly isTerminal: boolean;
@@ -106,6 +110,7 @@ export class Output {
     }
     const colours = this.#colours && this.stderr.isTerminal;
     this.note(`${paint("error:", "red", colours)} ${message}`);
+    for (const line of problemLines(details["problems"])) this.note(line);
     if (hint) this.note(`${paint("hint:", "bold", colours)} ${hint}`);
   }
 
@@ -117,6 +122,15 @@ export class Output {
       this.#colours && this.stdout.isTerminal,
     );
   }
+}
+
+/** All problems of a fault that found several, a line each. */
+function problemLines(problems: unknown): string[] {
+  if (!Array.isArray(problems) || problems.length < 2) return [];
+  const lines = problems.slice(0, PROBLEMS_MAX)
+    .map((problem) => `  ${plain(String(problem?.message ?? problem))}`);
+  const more = problems.length - lines.length;
+  return more > 0 ? [...lines, `  ... and ${more} more`] : lines;
 }
 
 function textOf(cell: Cell): string {

@@ -42,6 +42,12 @@ entrypoint = ["/bin/httpd", "-f", "-p", "80", "-h", "/srv"]
 
 [health_check]
 endpoint = "/"
+
+[network]
+[[network.expose]]
+name = "web"
+port = 80
+host_port = 0 # a free one; \`volant vm get\` shows it
 `,
   "index.html": "<!doctype html>\n<title>Hello</title>\n" +
     "<p>Hello from a microVM.\n",

@@ -10,19 +10,24 @@ Deno.test("the example is a valid recipe with a valid manifest", () => {
   const { mappings, unused } = parseFledgeToml(recipe, "fledge.toml");
   assert.deepEqual(mappings.map(({ dst }) => dst), ["/srv/index.html"]);
   assert.deepEqual(unused, []);
-  const { workload } = parseManifestTemplate(manifest, {
+  const { workload, network } = parseManifestTemplate(manifest, {
     name: "manifest.toml",
     format: "toml",
   });
   assert.equal(workload?.entrypoint[0], "/bin/httpd");
+  assert.deepEqual(
+    network?.expose.map(({ port, host_port }) => [port, host_port]),
+    [[80, 0]],
+  );
 });
 
 Deno.test("build --init writes the example, and never over a file", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const words = ["build", "--init", `${folder}/new/fledge.toml`];
-    const { status, stdout } = await volant(words);
+    const { status, stdout, stderr } = await volant(words);
     assert.equal(status, 0);
+    assert.equal(stderr, `next: volant build ${folder}/new/fledge.toml\n`);
     const names = Object.keys(EXAMPLE_FILES);
     assert.deepEqual(
       stdout.trimEnd().split("\n"),

@@ -16,8 +16,6 @@ export interface Group {
   readonly brief: string;
   readonly text?: string;
   readonly entries: Readonly<Record<string, Loader | Group>>;
-  /** Names that are not listed in help. */
-  readonly hidden?: readonly string[];
 }
 
 const VM: Group = {
@@ -48,6 +46,8 @@ const DOCS: Group = {
   entries: {
     cli: async () => (await import("./commands/docs.ts")).docsCli,
     faults: async () => (await import("./commands/docs.ts")).docsFaults,
+    manifest: async () => (await import("./commands/docs.ts")).docsManifest,
+    fledge: async () => (await import("./commands/docs.ts")).docsFledge,
   },
 };
 
@@ -85,7 +85,6 @@ export const COMMANDS: Group = {
     daemon: async () => (await import("./commands/daemon.ts")).daemon,
     docs: DOCS,
   },
-  hidden: ["docs"],
 };
 
 const ALIASES: Readonly<Record<string, string>> = { vms: "vm" };
@@ -103,7 +102,7 @@ export async function loadRoutes(
   group: Group,
   words: readonly string[],
 ): Promise<RouteMap<Context>> {
-  const { brief, text, entries, hidden = [] } = group;
+  const { brief, text, entries } = group;
   const [name = "", ...rest] = words;
   const wanted = Object.hasOwn(entries, name)
     ? Object.entries(entries).filter(([entry]) => entry === name)
@@ -119,7 +118,6 @@ export async function loadRoutes(
     docs: {
       brief,
       ...(text === undefined ? {} : { fullDescription: text }),
-      hideRoute: Object.fromEntries(hidden.map((entry) => [entry, true])),
     },
   });
 }

@@ -21,6 +21,8 @@ import {
   UnsatisfiedPositionalError,
 } from "@stricli/core";
 import { Fault } from "../lib/fault.ts";
+import { nearest } from "../manifest/nearest.ts";
+import { commandMeant, isNotInThisVersion } from "./other_words.ts";
 
 /** The texts of help as they are; every failure is thrown. */
 export function throwingText(program: string): ApplicationText {
@@ -47,20 +49,48 @@ export function throwingText(program: string): ApplicationText {
   };
 }
 
+/** A mistyped command is no longer: `nearest` then allows for two slips at most. */
+const COMMAND_LENGTH_MAX = 8;
+
 function unknownCommand(
   program: string,
   input: string,
   corrections: readonly string[],
 ): Fault {
   const isFlag = input.startsWith("-");
-  return new Fault(
-    "invalid-input",
+  if (isNotInThisVersion(input)) {
+    return misuse(
+      `Cannot run command "${input}": it is not in this version`,
+      `A guest is reached through its published ports; \`${program} vm logs\` shows its output`,
+    );
+  }
+  const names = corrections.map((name) => name.replaceAll("`", ""));
+  const near = input.length > COMMAND_LENGTH_MAX
+    ? undefined
+    : nearest(input, names);
+  const command = commandMeant(input);
+  const meant = command === undefined ? near : `${program} ${command}`;
+  return misuse(
     `Cannot run ${isFlag ? "with flag" : "command"} "${input}": there is none`,
-    {
-      hint: corrections.length > 0
-        ? `Did you mean ${corrections.join(" or ")}?`
-        : `See \`${program} --help\``,
-    },
+    meant === undefined
+      ? `See \`${program} --help\``
+      : `Did you mean \`${meant}\`?`,
+  );
+}
+
+/**
+ * Refuses `--flag=` with nothing behind it, which the parser would take for a
+ * word of its own.
+ */
+export function refuseEmptyValues(words: readonly string[]): void {
+  const end = words.indexOf("--");
+  const empty = (end < 0 ? words : words.slice(0, end))
+    .find((word) => /^--[a-z][a-z-]*=$/.test(word));
+  if (empty === undefined) return;
+  const flag = empty.slice(0, -1);
+  throw misuse(
+    `Cannot read flag "${flag}": its value is empty`,
+    `Write a value after ${empty}, or leave the flag out`,
   );
 }
 
@@ -70,7 +100,7 @@ export function usageFault(error: unknown): unknown {
   if (error instanceof FlagNotFoundError) {
     return misuse(
       `Cannot use flag "--${error.input}": the command has none`,
-      suggestion(error.corrections.map((name) => `--${kebab(name)}`)),
+      suggestion(nearest(error.input, error.corrections)),
     );
   }
   if (error instanceof AliasNotFoundError) {
@@ -126,8 +156,8 @@ function misuse(message: string, hint?: string, cause?: unknown): Fault {
   });
 }
 
-function suggestion(names: readonly string[]): string | undefined {
-  return names.length > 0 ? `Did you mean ${names.join(" or ")}?` : undefined;
+function suggestion(flag: string | undefined): string | undefined {
+  return flag === undefined ? undefined : `Did you mean --${kebab(flag)}?`;
 }
 
 function kebab(name: string): string {

@@ -130,6 +130,36 @@ Deno.test("vm create sends nothing when a file or a variable is wrong", async ()
   assert.equal(daemon.asked.length, 0);
 });
 
+Deno.test("vm create shows every problem of a manifest", async () => {
+  using files = await project();
+  const path = `${files.path}/odd.json`;
+  const odd = { ...MANIFEST, memroy: 1, labls: {}, resources: 1 };
+  await Deno.writeTextFile(path, JSON.stringify(odd));
+  const { status, stderr } = await volant(["vm", "create", "w", "-m", path]);
+  assert.equal(status, 65);
+  const [error = "", ...rest] = stderr.trimEnd().split("\n");
+  assert.match(error, /^error: .*\(and 2 more\)$/);
+  assert.equal(rest.filter((line) => line.startsWith("  ")).length, 3);
+  for (const key of ["memroy", "labls", "resources"]) {
+    assert.match(stderr, new RegExp(`^  \\S*${key} is`, "m"));
+  }
+  assert.match(rest.at(-1) ?? "", /^hint: /);
+});
+
+Deno.test("vm create tells an artifact from its manifest", async () => {
+  using files = await project();
+  for (
+    const bytes of [[..."070701AB"].map((c) => c.charCodeAt(0)), [31, 139, 8]]
+  ) {
+    const path = `${files.path}/web.cpio`;
+    await Deno.writeFile(path, Uint8Array.from(bytes));
+    const { status, stderr } = await volant(["vm", "create", "w", "-m", path]);
+    assert.equal(status, 65);
+    assert.match(stderr, /it is an artifact/);
+    assert.match(stderr, /^hint: .*web\.cpio\.manifest\.json$/m);
+  }
+});
+
 Deno.test("formatOf() goes by the name, else by how the text begins", () => {
   assert.equal(formatOf("a.TOML", "{"), "toml");
   assert.equal(formatOf("a.json", "x = 1"), "json");

@@ -76,17 +76,15 @@ export function phaseRows(boot: BootPhases): PhaseRow[] {
 }
 
 /**
- * Status to end the CLI with for a VM that has ended: its workload's. A
- * machine that was ended on purpose before its workload told one gives 0.
+ * Status to end the CLI with for a VM that has ended: its workload's. One that
+ * was asked to stop and did so without telling a status gives 0.
  */
 export function endedStatus(exit: VmExit | undefined): number {
   if (exit?.status !== undefined) return exit.status;
-  const isWanted = exit === undefined || exit.cause === "stopped" ||
-    exit.cause === "killed";
-  return isWanted ? 0 : NO_STATUS;
+  return exit?.cause === "stopped" && !exit.forced ? 0 : NO_STATUS;
 }
 
-/** A guest that panicked or whose VMM failed leaves no status. */
+/** A guest that panicked or was killed, or whose VMM failed, leaves no status. */
 const NO_STATUS = 70;
 
 /** What has become of a VM: `web is running`. */
@@ -96,4 +94,13 @@ export function isNow(name: string, vm: VmView | undefined): string {
     ? `: ${exitSentence(vm.exit)}`
     : "";
   return `${name} is ${vm.status}${exit}`;
+}
+
+/** The kernel's command line without the encoded manifest, which nobody reads. */
+export function shortKernelLine(line: string): string {
+  return line.replaceAll(
+    /(^|\s)volant\.manifest=(\S+)/g,
+    (_, before: string, value: string) =>
+      `${before}volant.manifest=(${value.length} bytes)`,
+  );
 }

@@ -4,6 +4,7 @@ import {
   exitSentence,
   phaseRows,
   publishedPort,
+  shortKernelLine,
 } from "./vm_text.ts";
 
 const at = "2026-01-01T00:00:00Z";
@@ -62,7 +63,17 @@ Deno.test("endedStatus() is the workload's, or says that there is none", () => {
   const exit = { forced: false, at };
   assert.equal(endedStatus({ ...exit, cause: "exited", status: 3 }), 3);
   assert.equal(endedStatus({ ...exit, cause: "stopped", status: 143 }), 143);
-  assert.equal(endedStatus({ ...exit, cause: "killed" }), 0);
+  assert.equal(endedStatus({ ...exit, cause: "stopped" }), 0);
+  assert.equal(endedStatus({ ...exit, cause: "stopped", forced: true }), 70);
+  assert.equal(endedStatus({ ...exit, cause: "killed" }), 70);
   assert.equal(endedStatus({ ...exit, cause: "guest-panic" }), 70);
-  assert.equal(endedStatus(undefined), 0);
+  assert.equal(endedStatus(undefined), 70);
+});
+
+Deno.test("shortKernelLine() leaves out the encoded manifest alone", () => {
+  assert.equal(
+    shortKernelLine("quiet volant.manifest=eyJh root=/dev/vda"),
+    "quiet volant.manifest=(4 bytes) root=/dev/vda",
+  );
+  assert.equal(shortKernelLine("console=ttyS0"), "console=ttyS0");
 });

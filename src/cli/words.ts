@@ -108,13 +108,42 @@ export function parseEnv(
   );
 }
 
-/** The lines of an environment file; `#` opens a comment line. */
+/**
+ * The variables in the text of the environment file called `name`; `#` opens a
+ * comment line. What is wrong is told by its line: it may hold a secret.
+ */
 export function parseEnvFile(
   text: string,
+  name: string,
   lookUp: (name: string) => string | undefined,
 ): (readonly [name: string, value: string])[] {
   return text.split("\n")
-    .map((line) => line.replace(/\r$/, ""))
-    .filter((line) => line.trim() !== "" && !line.startsWith("#"))
-    .map((line) => parseEnv(line, lookUp));
+    .map((line, index) => ({ line: line.replace(/\r$/, ""), at: index + 1 }))
+    .filter(({ line }) => line.trim() !== "" && !line.startsWith("#"))
+    .map(({ line, at }) => {
+      try {
+        return parseEnv(line, lookUp);
+      } catch (cause) {
+        if (!(cause instanceof Fault)) throw cause;
+        throw envLineFault(line, `line ${at} of environment file "${name}"`);
+      }
+    });
+}
+
+/** Without the fault of `parseEnv` as its cause: that one quotes the line. */
+function envLineFault(line: string, place: string): Fault {
+  const what = /^\s*export\s/.test(line)
+    ? ['it begins with "export"', "Write NAME=VALUE alone"]
+    : /^[^\s=]+$/.test(line)
+    ? [
+      "it has no =, and no variable of that name is set here",
+      "Write NAME=VALUE, or set the variable it names",
+    ]
+    : [
+      "it is not NAME=VALUE",
+      "Write NAME=VALUE, or NAME to pass on the value it has here",
+    ];
+  return new Fault("invalid-input", `Cannot read ${place}: ${what[0]}`, {
+    hint: what[1],
+  });
 }

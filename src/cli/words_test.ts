@@ -86,9 +86,29 @@ Deno.test("parseEnv() takes a value, or the caller's", () => {
 
 Deno.test("parseEnvFile() leaves out comments and empty lines", () => {
   const text = "# secrets\n\nA=1\r\nB=two words # kept\nC\n";
-  assert.deepEqual(parseEnvFile(text, () => "here"), [
+  assert.deepEqual(parseEnvFile(text, "env", () => "here"), [
     ["A", "1"],
     ["B", "two words # kept"],
     ["C", "here"],
   ]);
+});
+
+Deno.test("parseEnvFile() names file and line, and never prints what is in it", () => {
+  const cases = [
+    ["export SECRET=1", /line 2 of .*"env": it begins with "export"/],
+    ["SECRET", /line 2 of .*"env": it has no =/],
+    ["SEC RET=1", /line 2 of .*"env": it is not NAME=VALUE/],
+  ] as const;
+  for (const [line, expected] of cases) {
+    assert.throws(
+      () => parseEnvFile(`A=1\n${line}\n`, "env", noEnvironment),
+      (error) => {
+        assert.ok(error instanceof Fault);
+        assert.match(error.message, expected);
+        const said = `${error.message} ${error.hint} ${error.cause}`;
+        assert.doesNotMatch(said, /SECRET|SEC RET/);
+        return true;
+      },
+    );
+  }
 });

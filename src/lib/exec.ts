@@ -57,7 +57,8 @@ export async function execute(
         `Cannot run "${path}": permission denied`,
         {
           cause,
-          hint: "Make it executable; its file system may be mounted noexec",
+          hint: options.hint ??
+            "Make it executable; its file system may be mounted noexec",
         },
       );
     }

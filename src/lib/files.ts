@@ -4,7 +4,6 @@
  * @module
  */
 
-import { dirname } from "node:path";
 import { Fault } from "./fault.ts";
 
 /** Replaces `path` in one step; `mode` is that of the new file. */
@@ -167,4 +166,12 @@ export function storageFault(
     );
   }
   return error;
+}
+
+/** The folder a path lies in; `.` for a bare name. */
+function dirname(path: string): string {
+  const plain = path.replace(/\/+$/, "");
+  const end = plain.lastIndexOf("/");
+  if (end === 0) return "/";
+  return end < 0 ? "." : plain.slice(0, end);
 }

@@ -6,10 +6,12 @@
 
 import { buildCommand } from "@stricli/core";
 import type { BuildProgress } from "../../builder/build.ts";
+import { Fault } from "../../lib/fault.ts";
 import { folders } from "../../lib/folders.ts";
-import { type Context, Interrupted } from "../context.ts";
+import type { Context } from "../context.ts";
 import { help, JSON_FLAG } from "../flags.ts";
 import { formatBytes } from "../format.ts";
+import { stopOnSignals } from "../signals.ts";
 
 interface Flags {
   readonly json?: boolean;
@@ -49,21 +51,21 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
         parse: String,
         optional: true,
         placeholder: "FILE",
-        brief: "The artifact (default: named after the manifest, here)",
+        brief: "FILE: the artifact (default: named after the manifest, here)",
       },
       manifest: {
         kind: "parsed",
         parse: String,
         optional: true,
         placeholder: "FILE",
-        brief: "The manifest (default: manifest.toml beside fledge.toml)",
+        brief: "FILE: the manifest (default: manifest.toml beside fledge.toml)",
       },
       config: {
         kind: "parsed",
         parse: String,
         optional: true,
         placeholder: "FILE",
-        brief: "The recipe, another way to name it",
+        brief: "FILE: the recipe, another way to name it",
       },
       init: {
         kind: "boolean",
@@ -91,6 +93,8 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
         ? recipe.slice(0, recipe.lastIndexOf("/"))
         : ".";
       for (const path of await writeExample(folder)) this.out.line(path);
+      const recipeWritten = folder === "." ? "" : ` ${folder}/fledge.toml`;
+      this.out.note(`next: volant build${recipeWritten}`);
       return;
     }
     await buildFrom(recipe, flags, this);
@@ -115,6 +119,8 @@ async function buildFrom(
     sourceDateEpoch: env("SOURCE_DATE_EPOCH"),
     signal: stop.signal,
     progress: progressPrinter(out),
+  }).catch(async (error) => {
+    throw await withFirstStep(error, recipe);
   });
   const { artifactPath, manifestPath, digest, sizeBytes, warnings } = built;
   for (const warning of warnings) out.note(`warning: ${warning}`);
@@ -134,6 +140,21 @@ async function buildFrom(
     ["digest", digest],
     ["manifest", manifestPath],
   ]);
+  out.note(
+    `next: volant vm create ${built.manifest.name} --manifest ${manifestPath}`,
+  );
+}
+
+/** Whoever has no recipe yet is told how to come by one. */
+async function withFirstStep(error: unknown, recipe: string): Promise<unknown> {
+  if (!(error instanceof Fault && error.code === "file-not-found")) {
+    return error;
+  }
+  if (await Deno.stat(recipe).then(() => true, () => false)) return error;
+  return new Fault(error.code, error.message, {
+    cause: error,
+    hint: "`volant build --init` writes one to start from",
+  });
 }
 
 function cacheDir(
@@ -146,28 +167,6 @@ function cacheDir(
     (env("HOME") && `${env("HOME")}/.cache`);
   return base ? `${base}/volant` : `${stateDir}/cache`;
 }
-
-/** Lets the first signal end a build tidily; a second one ends it at once. */
-function stopOnSignals(): { readonly signal: AbortSignal } & Disposable {
-  const controller = new AbortController();
-  const listeners = Object.entries(SIGNAL_NUMBERS).map(([name, number]) =>
-    [name as Deno.Signal, () => {
-      controller.abort(new Interrupted(128 + number));
-      remove();
-    }] as const
-  );
-  const remove = () => {
-    for (const [name, listener] of listeners) {
-      Deno.removeSignalListener(name, listener);
-    }
-  };
-  for (const [name, listener] of listeners) {
-    Deno.addSignalListener(name, listener);
-  }
-  return { signal: controller.signal, [Symbol.dispose]: remove };
-}
-
-const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 /** Steps as lines; bytes as one line that a terminal sees counting. */
 function progressPrinter(

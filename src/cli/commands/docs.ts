@@ -33,3 +33,31 @@ export const docsFaults = buildCommand<Record<never, never>, [], Context>({
     this.out.raw(faultsPage());
   },
 });
+
+export const docsManifest = buildCommand<Record<never, never>, [], Context>({
+  docs: help({
+    brief: "Print the page of the manifest's keys",
+    examples: [["volant docs manifest | less", "Look up a key"]],
+  }),
+  parameters: {},
+  async func() {
+    const { manifestReferencePage } = await import(
+      "../../manifest/reference_page.ts"
+    );
+    this.out.raw(manifestReferencePage());
+  },
+});
+
+export const docsFledge = buildCommand<Record<never, never>, [], Context>({
+  docs: help({
+    brief: "Print the page of fledge.toml's keys",
+    examples: [["volant docs fledge | less", "Look up a key"]],
+  }),
+  parameters: {},
+  async func() {
+    const { fledgeReferencePage } = await import(
+      "../../builder/reference_page.ts"
+    );
+    this.out.raw(fledgeReferencePage());
+  },
+});

@@ -7,7 +7,9 @@
 import { buildCommand } from "@stricli/core";
 import { encodeInput } from "../../api/endpoint.ts";
 import { type VmEvent, vmEvents } from "../../api/events.ts";
+import { getVm } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
+import { vmName } from "../../manifest/values.ts";
 import type { Context } from "../context.ts";
 import { followEvents } from "../event_stream.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help } from "../flags.ts";
@@ -32,15 +34,16 @@ export const events = buildCommand<Flags, [], Context>({
       ...DAEMON_FLAGS,
       vm: {
         kind: "parsed",
-        parse: String,
+        parse: vmName,
         optional: true,
         placeholder: "NAME",
-        brief: "Only those of this VM",
+        brief: "NAME: only those of this VM",
       },
     },
   },
   async func({ socket, json, vm }) {
     const path = this.socketPath(socket);
+    if (vm !== undefined) await noteAbsence(this, socket, vm);
     const { url } = encodeInput(vmEvents, vm === undefined ? {} : { vm });
     using http = Deno.createHttpClient({ proxy: { transport: "unix", path } });
     const stream = followEvents(
@@ -54,6 +57,24 @@ export const events = buildCommand<Flags, [], Context>({
     }
   },
 });
+
+/** A name may be mistyped, or given before its VM is created. */
+async function noteAbsence(
+  context: Context,
+  socket: string | undefined,
+  name: string,
+): Promise<void> {
+  using client = context.connect(socket);
+  try {
+    await client.call(getVm, { name });
+  } catch (error) {
+    const isAbsent = error instanceof Fault && error.code === "vm-not-found";
+    if (!isAbsent) throw error;
+    context.out.note(
+      `There is no VM "${name}" yet; waiting for its events ...`,
+    );
+  }
+}
 
 async function open(
   http: Deno.HttpClient,

@@ -26,6 +26,7 @@ export const vmConsole = buildCommand<Flags, [string], Context>({
   docs: help({
     brief: "Open the serial console of a virtual machine",
     text: [
+      "The kernel's console; the workload's stdin is not connected; there is no shell in this\nversion.",
       "Shows the end of what the console has said so far, and goes on. Type Enter ~ . to",
       "leave, Enter ~ ~ for a tilde. With its input from a file or pipe it sends that and",
       "goes on until the machine ends.",

@@ -22,6 +22,7 @@ import {
   type WaitFlags,
 } from "../flags.ts";
 import { isNow, publishedPort } from "../vm_text.ts";
+import { whileWaiting } from "../waiting.ts";
 import {
   parseCount,
   parseEnv,
@@ -76,21 +77,21 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         kind: "parsed",
         parse: String,
         placeholder: "FILE",
-        brief: "Manifest, JSON or TOML; - is stdin",
+        brief: "FILE: the manifest, JSON or TOML; - is stdin",
       },
       cpus: {
         kind: "parsed",
         parse: parseCount,
         optional: true,
         placeholder: "N",
-        brief: "Virtual CPUs",
+        brief: "N: virtual CPUs",
       },
       memory: {
         kind: "parsed",
         parse: parseMemory,
         optional: true,
         placeholder: "SIZE",
-        brief: "Memory: 64, 64MiB, 1GiB",
+        brief: "64|64MiB|1GiB: memory",
       },
       publish: {
         kind: "parsed",
@@ -98,7 +99,8 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         optional: true,
         variadic: true,
         placeholder: "[HOST_IP:]HOST_PORT:PORT[/udp]",
-        brief: "Make a guest port reachable on the host; may be repeated",
+        brief:
+          "[HOST_IP:]HOST_PORT:PORT[/udp]: reach a guest port; replaces those of the manifest",
       },
       env: {
         kind: "parsed",
@@ -106,7 +108,7 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         optional: true,
         variadic: true,
         placeholder: "NAME[=VALUE]",
-        brief: "Environment variable of the workload; may be repeated",
+        brief: "NAME[=VALUE]: environment variable of the workload",
       },
       envFile: {
         kind: "parsed",
@@ -114,7 +116,7 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         optional: true,
         variadic: true,
         placeholder: "FILE",
-        brief: "File of such variables, one a line; may be repeated",
+        brief: "FILE: such variables, one a line",
       },
       network: {
         kind: "enum",
@@ -126,14 +128,15 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         kind: "enum",
         values: ["no", "on-failure", "always"],
         optional: true,
-        brief: "When the workload is started again",
+        brief:
+          "Restart by the guest's PID 1; a crashed VMM stays crashed in this version",
       },
       kernel: {
         kind: "parsed",
         parse: String,
         optional: true,
         placeholder: "FILE",
-        brief: "Boot this uncompressed kernel",
+        brief: "FILE: boot this uncompressed kernel",
       },
       kernelArg: {
         kind: "parsed",
@@ -141,7 +144,7 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
         optional: true,
         variadic: true,
         placeholder: "WORD",
-        brief: "Word added to the kernel's command line; may be repeated",
+        brief: "WORD: added to the kernel's command line",
       },
       noStart: {
         kind: "boolean",
@@ -159,7 +162,12 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
     const manifest = await readManifestFile(flags.manifest);
     const input = await requestFrom(name, manifest, flags, this);
     using client = this.connect(flags.socket);
-    const vm = await client.call(createVm, input);
+    const wait = input.wait ?? "running";
+    const vm = await whileWaiting(
+      this,
+      { name, wait },
+      (signal) => client.call(createVm, input, signal),
+    );
     if (flags.json) return this.out.json(vm);
     this.out.line(isNow(name, vm));
     for (const port of vm.expose) {
@@ -209,15 +217,14 @@ async function environment(
 ): Promise<Readonly<Record<string, string>>> {
   const lookUp = (name: string) => context.env(name);
   const { unreadable } = await import("../manifest_file.ts");
-  const texts = await Promise.all(
-    envFile.map((path) =>
-      Deno.readTextFile(path).catch((cause) => {
-        throw unreadable(path, "environment file", cause);
-      })
-    ),
-  );
+  const fromFiles = await Promise.all(envFile.map(async (path) => {
+    const text = await Deno.readTextFile(path).catch((cause) => {
+      throw unreadable(path, "environment file", cause);
+    });
+    return parseEnvFile(text, path, lookUp);
+  }));
   return Object.fromEntries([
-    ...texts.flatMap((text) => parseEnvFile(text, lookUp)),
+    ...fromFiles.flat(),
     ...env.map((word) => parseEnv(word, lookUp)),
   ]);
 }

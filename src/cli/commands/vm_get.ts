@@ -14,6 +14,7 @@ import {
   exitSentence,
   phaseRows,
   publishedPort,
+  shortKernelLine,
   statusCell,
 } from "../vm_text.ts";
 
@@ -53,7 +54,7 @@ function show(vm: VmView, out: Output): void {
     ["restarts", String(vm.restarts)],
     ["created", vm.created_at],
     ["updated", vm.updated_at],
-    ["kernel line", vm.kernel_cmdline],
+    ["kernel line", shortKernelLine(vm.kernel_cmdline)],
   ]);
   if (vm.boot === undefined) return;
   out.line("");

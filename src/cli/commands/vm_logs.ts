@@ -43,7 +43,7 @@ export const vmLogs = buildCommand<Flags, [string], Context>({
         parse: parseCount,
         optional: true,
         placeholder: "N",
-        brief: "Only the last N lines",
+        brief: "N: only the last N lines",
       },
       timestamps: {
         kind: "boolean",

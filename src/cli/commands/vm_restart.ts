@@ -19,6 +19,7 @@ import {
 } from "../flags.ts";
 import { forEachVm } from "../several.ts";
 import { isNow } from "../vm_text.ts";
+import { whileWaiting } from "../waiting.ts";
 
 type Flags = DaemonFlags & StopFlags & WaitFlags;
 
@@ -43,13 +44,14 @@ export const vmRestart = buildCommand<Flags, string[], Context>({
       this,
       { names, json, say: isNow },
       (name) =>
-        client.call(restartVm, {
-          name,
-          wait,
-          ...(grace === undefined ? {} : { grace }),
-          ...(kill ? { kill } : {}),
-          ...(timeout === undefined ? {} : { timeout }),
-        }),
+        whileWaiting(this, { name, wait }, (signal) =>
+          client.call(restartVm, {
+            name,
+            wait,
+            ...(grace === undefined ? {} : { grace }),
+            ...(kill ? { kill } : {}),
+            ...(timeout === undefined ? {} : { timeout }),
+          }, signal)),
     );
   },
 });

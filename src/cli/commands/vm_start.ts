@@ -17,6 +17,7 @@ import {
 } from "../flags.ts";
 import { forEachVm } from "../several.ts";
 import { isNow } from "../vm_text.ts";
+import { whileWaiting } from "../waiting.ts";
 
 type Flags = DaemonFlags & WaitFlags;
 
@@ -42,11 +43,12 @@ export const vmStart = buildCommand<Flags, string[], Context>({
       this,
       { names, json, say: isNow },
       (name) =>
-        client.call(startVm, {
-          name,
-          wait,
-          ...(timeout === undefined ? {} : { timeout }),
-        }),
+        whileWaiting(this, { name, wait }, (signal) =>
+          client.call(startVm, {
+            name,
+            wait,
+            ...(timeout === undefined ? {} : { timeout }),
+          }, signal)),
     );
   },
 });

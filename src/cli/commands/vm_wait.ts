@@ -28,7 +28,7 @@ export const vmWait = buildCommand<Flags, [string], Context>({
     ],
     exits: [
       ["0-255", "with --for stopped: the exit status of the workload"],
-      ["70", "it ended without one: guest panic, failed VMM, ..."],
+      ["70", "it ended without one: killed, guest panic, failed VMM, ..."],
       ["75", "what was waited for did not happen in time"],
     ],
   }),
@@ -46,7 +46,7 @@ export const vmWait = buildCommand<Flags, [string], Context>({
         parse: parseDuration,
         optional: true,
         placeholder: "TIME",
-        brief: "How long to wait (default 1h)",
+        brief: "TIME such as 30s, 2m or 1h: how long to wait (default 1h)",
       },
     },
     positional: ONE_NAME,
