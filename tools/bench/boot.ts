@@ -127,7 +127,7 @@ function modelCommand(model: Model, spec: BootSpec): string[] {
       .replace("acpi=off", "acpi=on,pcie=on")
       .replace(/^virtio-net-device,/, "virtio-net-pci,romfile=,")
       .replace(/^(virtio-\w+)-device,/, "$1-pci,")
-      .replace(/ acpi=off| pci=off/g, "")
+      .replace(/ acpi=off/g, "")
   );
 }
 

@@ -76,9 +76,8 @@ export function qemuCommandLine(host: QemuHost, spec: BootSpec): string {
     // A triple fault ends QEMU (-no-reboot), after a panic too.
     "reboot=t",
     "panic=-1",
-    // This machine has neither; the kernel need not look for them.
+    // This machine has none; the kernel need not look for it.
     "acpi=off",
-    "pci=off",
     ...(host.accelerator === "kvm" ? [] : tcgWords(host.tscKhz)),
     ...spec.kernelArgs,
   ].join(" ");
@@ -94,7 +93,6 @@ function tcgWords(tscKhz: number): string[] {
     `tsc_early_khz=${tscKhz}`,
     "tsc=reliable",
     "lapic_timer_khz=1000000",
-    "no_timer_check",
     "noreplace-smp",
     "percpu_alloc=page",
   ];
