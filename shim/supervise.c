@@ -204,8 +204,10 @@ _Noreturn void supervise(void)
 		struct pollfd polls[2] = { { (int)signals, POLLIN, 0 } };
 		const u64 retry_at = control_poll(&polls[1]);
 		wait_for(polls, 2, until(retry_at, deadline));
+		/* The signals first: a child that ends after the last look at children must find its signal unread. */
+		const int is_stop = stop_signalled(signals);
 		reap();
-		if (stop_signalled(signals))
+		if (is_stop)
 			stop("button", CONFIG_NUMBER(KEY_GRACE_MS));
 		control_ready(&polls[1]);
 		if (ending && (group_is_empty() || now_ms() >= deadline))
