@@ -314,3 +314,24 @@ Deno.test("events tell a VM's life in its order, and replay", async () => {
     "VM_DELETED",
   ]);
 });
+
+Deno.test("a running VM is deleted by force every time, and its name is free at once", async () => {
+  await using volant = await TmpVolant.start();
+  const { manifest } = await buildAppliance(volant, {
+    name: "again",
+    script: "sleep 1000",
+    memoryMib: 32,
+  });
+  for (let round = 0; round < 12; round++) {
+    await volant.run(
+      "vm",
+      "create",
+      "again",
+      "--manifest",
+      manifest,
+      "--network",
+      "none",
+    );
+    await volant.run("vm", "delete", "--force", "again");
+  }
+});

@@ -23,6 +23,7 @@ import { type RunDir, runDirAt } from "./run_dir.ts";
 
 /** Pause before a monitor that lives is asked again. */
 const RECONNECT_MS = 200;
+const COMMAND_TRIES = 10;
 /** A monitor that was killed takes its VMM along; this long to see it gone. */
 const GONE_MS = 5000;
 
@@ -179,21 +180,22 @@ class MonitoredMachine implements Machine {
     told.resolve();
   }
 
+  /** Tells the monitor; nothing to do when it ended, and with it the machine. */
   async #command(words: string): Promise<void> {
-    if (this.#state.cause !== undefined) return;
-    let connection: Deno.UnixConn;
-    try {
-      connection = await connect(this.#run);
-    } catch {
-      // The monitor ended meanwhile, and with it the machine: nothing to do.
-      return;
-    }
-    const answer = await ask(connection, words);
-    if (answer !== "" && !answer.startsWith("ok")) {
-      throw new Fault(
-        "boot-failed",
-        `Cannot tell the monitor "${words}": ${answer.trim()}`,
-      );
+    for (let tries = 0; this.#state.cause === undefined; tries++) {
+      const answer = await ask(this.#run, words);
+      if (answer?.startsWith("ok")) return;
+      if (!await this.#monitorLives()) return;
+      if (tries >= COMMAND_TRIES) {
+        throw new Fault(
+          "timed-out",
+          `Cannot tell the monitor in "${this.#run.path}" to ${words}: ${
+            answer?.trim() || "it does not answer"
+          }`,
+          { hint: "Close consoles of that machine and try again" },
+        );
+      }
+      await pause(RECONNECT_MS);
     }
   }
 }
@@ -209,17 +211,18 @@ async function send(connection: Deno.UnixConn, line: string): Promise<void> {
   }
 }
 
-/** The monitor's answer; empty when it hung up. */
-async function ask(connection: Deno.UnixConn, words: string): Promise<string> {
+/** The monitor's answer; undefined when it cannot be reached, or hung up. */
+async function ask(run: RunDir, words: string): Promise<string | undefined> {
+  const connection = await connect(run).catch(() => undefined);
+  if (connection === undefined) return undefined;
   try {
     await send(connection, words);
     return await new Response(connection.readable).text();
-  } catch (error) {
-    const isHangUp = error instanceof Deno.errors.BrokenPipe ||
-      error instanceof Deno.errors.ConnectionReset;
-    if (!isHangUp) throw error;
+  } catch {
+    // It ended just now, or has as many clients as it can take.
+    return undefined;
+  } finally {
     close(connection);
-    return "error the monitor hung up: it has as many clients as it can take";
   }
 }
 
