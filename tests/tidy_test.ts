@@ -179,8 +179,8 @@ Deno.test("nothing is left that should have been finished or named a host", asyn
     "TO" + "DO",
     "FIX" + "ME",
     "X" + "XX",
-    "npmjs" + ".org",
-    "deb.debian" + ".org",
+    "npm" + "js.org",
+    "deb.deb" + "ian.org",
   ];
   const wrong: string[] = [];
   for (const folder of ["src", "tests", "tools", "shim", "kernels", "docs"]) {
