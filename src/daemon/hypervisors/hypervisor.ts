@@ -6,8 +6,8 @@
  * needed to find a machine again after a daemon restart lies in its run
  * directory. Drivers know nothing of manifests, addresses or the database.
  *
- * To add one: a folder beside this file with a `driver.ts`, one line in
- * `registry.ts`, and `testHypervisor` of `conformance.ts` passing for it.
+ * To add one: a folder beside this file with a `driver.ts`, and one line in
+ * `registry.ts`. The tests that drive VMs from outside are its proof.
  *
  * @module
  */
