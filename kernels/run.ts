@@ -1,13 +1,20 @@
 /**
  * Runs one program of the kernel's build.
  *
- * Nothing of the caller's environment but `PATH` reaches it: a stray `CFLAGS` or
+ * Nothing of the caller's environment reaches it: a stray `CFLAGS` or
  * `KBUILD_*` would change the bytes. What it prints is kept for the fault.
  *
  * @module
  */
 
 import { Fault } from "../src/lib/fault.ts";
+
+/**
+ * Where Debian's packages put programs. Kconfig looks for compilers of its own
+ * accord (rustc, pahole): one that is there by accident would change the
+ * configuration, and with it a tree that was kept to be linked again.
+ */
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const LINES_SHOWN_MAX = 25;
 
@@ -26,7 +33,7 @@ export async function run(
     args,
     clearEnv: true,
     env: {
-      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+      PATH,
       LC_ALL: "C",
       TZ: "UTC",
       ...options.env,
