@@ -188,15 +188,15 @@ async function compiledTree(
 ): Promise<string> {
   const packed = await shop.cache.find("tree", inputs.treeKey);
   if (packed !== undefined) {
-    await shop.cache.clearWork();
-    say("linking the volant kernel with a new shim");
-    const tree = await unpackTree(
-      `${packed}/tree.tar.lz4`,
-      shop.cache.workFolder,
-    );
-    await placeShim(tree, shim);
-    await make(tree, ["bzImage"]);
-    return tree;
+    try {
+      return await relinkedTree(shop, `${packed}/tree.tar.lz4`, shim);
+    } catch (error) {
+      // A host that changed in a way no key tells makes objects old that
+      // cannot be compiled again out of a packed tree.
+      say(`cannot link the kept kernel: ${error}; building it from nothing`);
+      await Deno.remove(packed, { recursive: true });
+      await shop.cache.clearWork();
+    }
   }
   await Deno.mkdir(shop.treePath(), { recursive: true });
   await placeShim(shop.treePath(), shim);
@@ -206,6 +206,19 @@ async function compiledTree(
     inputs.treeKey,
     (folder) => packTree(tree, `${folder}/tree.tar.lz4`),
   );
+  return tree;
+}
+
+async function relinkedTree(
+  shop: Workshop,
+  archive: string,
+  shim: Uint8Array,
+): Promise<string> {
+  await shop.cache.clearWork();
+  say("linking the volant kernel with a new shim");
+  const tree = await unpackTree(archive, shop.cache.workFolder);
+  await placeShim(tree, shim);
+  await make(tree, ["bzImage"]);
   return tree;
 }
 

@@ -18,6 +18,8 @@ enum {
 	ENV_MAX = 255,
 	COMPANION_ARGS_MAX = 127,
 	LINKS_MAX = 4,
+	TAPS_MAX = 8,
+	TAP_NAME_MAX = 15,
 	GROUPS_MAX = 32,
 	FD_MIN = 3,
 	FD_MAX = 255,
@@ -63,6 +65,11 @@ struct conf {
 		int vmm, companion;
 	} links[LINKS_MAX];
 	size_t link_count;
+	struct {
+		int vmm;  // The VMM's number of its descriptor.
+		const char *name;
+	} taps[TAPS_MAX];
+	size_t tap_count;
 	bool has_uid, has_gid;
 	uid_t uid;
 	gid_t gid, groups[GROUPS_MAX];
@@ -196,6 +203,9 @@ uint64_t process_start(pid_t pid);
 void process_default_signals(void);
 void process_reap(struct monitor *m);
 bool process_end_descendants(struct monitor *m);
+
+// monitor_tap.c
+int tap_open(struct monitor *m, const char *name);
 
 // monitor_spawn.c
 void spawn_machine(struct monitor *m);

@@ -57,6 +57,9 @@ static bool vmm_fd_used(const struct conf *conf, int fd)
 	for (size_t i = 0; i < conf->link_count; i++)
 		if (conf->links[i].vmm == fd)
 			return true;
+	for (size_t i = 0; i < conf->tap_count; i++)
+		if (conf->taps[i].vmm == fd)
+			return true;
 	return false;
 }
 
@@ -98,6 +101,26 @@ static const char *take_link(struct conf *conf, char *value)
 		return "too many of them";
 	conf->links[conf->link_count].vmm = vmm;
 	conf->links[conf->link_count++].companion = companion;
+	return NULL;
+}
+
+static const char *take_tap(struct conf *conf, char *value)
+{
+	int fd;
+	char *space = strchr(value, ' ');
+	if (space == NULL)
+		return "it is not FD NAME";
+	*space = '\0';
+	if (!parse_fd(value, &fd))
+		return "its descriptor is not a number from 3 to 255";
+	if (space[1] == '\0' || strlen(space + 1) > TAP_NAME_MAX)
+		return "its device has no name of 1 to 15 bytes";
+	if (vmm_fd_used(conf, fd))
+		return "the descriptor is given twice";
+	if (conf->tap_count == TAPS_MAX)
+		return "too many of them";
+	conf->taps[conf->tap_count].vmm = fd;
+	conf->taps[conf->tap_count++].name = space + 1;
 	return NULL;
 }
 
@@ -193,6 +216,7 @@ static const struct {
 	{ "version", take_version },         { "arg", take_arg },
 	{ "env", take_env },                 { "stream", take_stream },
 	{ "companion", take_companion },     { "link", take_link },
+	{ "tap", take_tap },
 	{ "uid", take_uid },                 { "gid", take_gid },
 	{ "group", take_group },             { "log_output", take_log_output },
 	{ "log_console", take_log_console }, { "log_vmm", take_log_vmm },

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { WIRES_MAX = STREAMS + LINKS_MAX, CONTROL_SEND_BYTES = 16384 };
+enum { WIRES_MAX = STREAMS + LINKS_MAX + TAPS_MAX, CONTROL_SEND_BYTES = 16384 };
 
 // One descriptor of the monitor's and the number it has in the child.
 struct wire {
@@ -201,6 +201,8 @@ void spawn_machine(struct monitor *m)
 		add_wire(&to_vmm, pair[0], conf->links[i].vmm);
 		add_wire(&to_companion, pair[1], conf->links[i].companion);
 	}
+	for (size_t i = 0; i < conf->tap_count; i++)
+		add_wire(&to_vmm, tap_open(m, conf->taps[i].name), conf->taps[i].vmm);
 	if (conf->companion_count > 0)
 		spawn(m, COMPANION, conf->companion, &to_companion);
 	close_wires(&to_companion);

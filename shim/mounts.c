@@ -59,11 +59,12 @@ void mounts_rest(void)
 	static const struct mount_point mounts[] = {
 		{ MS_NOSUID | MS_NOEXEC, "devpts", "/dev/pts", "mode=620,gid=5,ptmxmode=666" },
 		{ MS_NOSUID | MS_NODEV, "tmpfs", "/dev/shm", "mode=1777" },
+		{ MS_NOSUID | MS_NODEV | MS_NOEXEC, "cgroup2", "/sys/fs/cgroup", "" },
+		/* An image may bring folders of its own there, which its programs need: these only where there is none. */
 		{ MS_NOSUID | MS_NODEV, "tmpfs", "/tmp", "mode=1777" },
 		{ MS_NOSUID | MS_NODEV, "tmpfs", "/run", "mode=755" },
-		{ MS_NOSUID | MS_NODEV | MS_NOEXEC, "cgroup2", "/sys/fs/cgroup", "" },
 	};
-	mount_all(mounts, sizeof(mounts) / sizeof(mounts[0]));
+	mount_all(mounts, *config_text[KEY_ROOT] ? 3 : 5);
 	/* What is there already stays. */
 	sys_symlinkat("/proc/self/fd", AT_FDCWD, "/dev/fd");
 	sys_symlinkat("fd/0", AT_FDCWD, "/dev/stdin");

@@ -32,7 +32,9 @@ static void mount_at(const char *what, const char *where, const char *fs, unsign
 static void mount_overlay(const char *device, const char *fs)
 {
 	const char *disk = config_text[KEY_STATE];
-	mount_at(device, LOWER, fs, MS_RDONLY, 0);
+	/* What is shared and read-only cannot be repaired here: a journal left in it is not replayed. */
+	mount_at(device, LOWER, fs, MS_RDONLY,
+		 text_after(fs, "ext4") ? "noload" : text_after(fs, "xfs") ? "norecovery" : 0);
 	if (*disk) {
 		mount_at(disk, UPPER, "ext4", 0, 0);
 		state = must(open_file(UPPER, O_PATH), "open ", UPPER);

@@ -120,6 +120,19 @@ static long execute_by_path(const char *name)
 	}
 }
 
+/* An image may name a directory it does not bring; container runtimes make it, and all above. */
+static void make_directories(const char *path)
+{
+	line_length = 0;
+	put("");
+	for (; *path; path++) {
+		if (*path == '/')
+			make_directory(line);
+		put_bytes(path, 1);
+	}
+	make_directory(line);
+}
+
 static _Noreturn void child(void)
 {
 	const signal_set none = 0;
@@ -132,6 +145,8 @@ static _Noreturn void child(void)
 	sys_dup3(workload_output, 2, 0);
 	for (limit = config_list[KEY_RLIMIT]; *limit; limit++)
 		set_limit(*limit);
+	if (*config_text[KEY_ROOT])
+		make_directories(cwd);
 	step(sys_chdir(cwd), "change to working directory ", cwd);
 	set_ids();
 	/* No signal has a handler or is ignored in the shim, so the mask is all there is to put back. */

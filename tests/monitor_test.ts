@@ -166,6 +166,26 @@ Deno.test("monitor refuses what it cannot start, in one sentence, and leaves not
       /"link": there is no companion/,
     ],
     [
+      "a TAP without a name",
+      { args: [vmm], records: ["tap=9"] },
+      /"tap": it is not FD NAME/,
+    ],
+    [
+      "a TAP with too long a name",
+      { args: [vmm], records: ["tap=9 abcdefghijklmnop"] },
+      /"tap": its device has no name of 1 to 15 bytes/,
+    ],
+    [
+      "a TAP on a descriptor that is in use",
+      { args: [vmm], records: ["tap=9 a", "tap=9 b"] },
+      /"tap": the descriptor is given twice/,
+    ],
+    [
+      "a TAP that is not there",
+      { args: [vmm], records: ["tap=9 vt-not-there"] },
+      /open the TAP device "vt-not-there"/,
+    ],
+    [
       "half an identity",
       { args: [vmm], records: ["uid=1000"] },
       /"uid": uid and gid go together/,

@@ -29,6 +29,13 @@ export interface SummaryView {
   readonly total_vms: number;
   readonly by_status: Readonly<Record<string, number>>;
   readonly by_runtime: Readonly<Record<string, number>>;
+  readonly total_plugins: number;
+  readonly enabled_plugins: number;
+  readonly plugins: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly enabled: boolean;
+  }[];
 }
 
 export const getHealth = endpoint<Record<never, never>, HealthView>({
@@ -66,7 +73,7 @@ export const getSummary = endpoint<Record<never, never>, SummaryView>({
   method: "GET",
   path: "/api/v1/system/summary",
   tag: "System",
-  summary: "Count virtual machines",
+  summary: "Count virtual machines and plugins",
   status: 200,
   faults: [],
 });

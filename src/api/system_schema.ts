@@ -32,6 +32,13 @@ export const summarySchema: EndpointSchema = {
     total_vms: z.int(),
     by_status: z.record(z.string(), z.int()),
     by_runtime: z.record(z.string(), z.int()),
+    total_plugins: z.int(),
+    enabled_plugins: z.int(),
+    plugins: z.array(z.object({
+      name: z.string(),
+      version: z.string(),
+      enabled: z.boolean(),
+    })),
   }),
 };
 

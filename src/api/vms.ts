@@ -39,18 +39,34 @@ export interface PublishedPort {
   readonly protocol?: "tcp" | "udp";
 }
 
+/** How one VM is connected, over its manifest's `network`. */
+export interface VmNetwork {
+  readonly mode?: NetworkMode;
+  /** An address asked for by name; `bridged` only. */
+  readonly ip?: string;
+  /** Whether it and the other guests of its bridge are kept apart; default true. */
+  readonly isolated?: boolean;
+}
+
 /** What one VM may set over its manifest. */
 export interface VmConfig {
+  /** The plugin the manifest is of, if it was not given with the request. */
+  readonly plugin?: string;
   readonly manifest: Manifest;
   readonly resources?: {
     readonly cpu_cores?: number;
     readonly memory_mb?: number;
+    readonly disk_mb?: number;
   };
-  readonly network?: { readonly mode: NetworkMode };
+  readonly network?: VmNetwork;
   readonly expose?: readonly PublishedPort[];
   /** Added to the workload's environment, over the manifest's. */
   readonly env?: Readonly<Record<string, string>>;
   readonly restart?: "no" | "on-failure" | "always";
+  /** Whether what the guest writes to its root is lost at stop; over the manifest's. */
+  readonly ephemeral?: boolean;
+  /** Delete the VM once it has ended. */
+  readonly auto_remove?: boolean;
   /** Words added to the kernel's command line. */
   readonly kernel_cmdline?: string;
   /** Host path of an uncompressed kernel with a PVH entry. */
@@ -88,6 +104,8 @@ export interface VmView {
   readonly name: string;
   readonly status: VmStatus;
   readonly runtime: string;
+  /** Of the plugin it was created from, if any. */
+  readonly plugin?: string;
   /** Pid of the VMM while there is one. */
   readonly pid?: number;
   /** Address inside the VM's network; empty without one. */
@@ -128,7 +146,12 @@ interface Waiting {
 
 export interface CreateVmInput extends Waiting {
   readonly name: string;
-  readonly config: VmConfig;
+  /** With a manifest, or naming a plugin. */
+  readonly config?: Omit<VmConfig, "manifest"> & {
+    readonly manifest?: Manifest;
+  };
+  /** As `config.plugin`, which wins. */
+  readonly plugin?: string;
   /** As `config.resources`, which wins. */
   readonly cpu_cores?: number;
   readonly memory_mb?: number;
@@ -142,6 +165,8 @@ export interface ListVmsInput {
   /** Comma-separated statuses. */
   readonly status?: string;
   readonly runtime?: string;
+  /** Name of the plugin, or of the manifest where there was none. */
+  readonly plugin?: string;
   /** Part of name, address or runtime. */
   readonly q?: string;
   readonly limit?: number;
@@ -186,10 +211,18 @@ export const createVm = endpoint<CreateVmInput, VmView>({
   method: "POST",
   path: "/api/v1/vms",
   tag: "VMs",
-  summary: "Create a virtual machine from a manifest and start it",
+  summary: "Create a virtual machine from a plugin or a manifest and start it",
   status: 201,
   query: ["wait", "timeout"],
-  faults: ["invalid-input", "invalid-manifest", "vm-exists", ...START_FAULTS],
+  faults: [
+    "invalid-input",
+    "invalid-manifest",
+    "plugin-not-found",
+    "plugin-disabled",
+    "vm-exists",
+    "download-failed",
+    ...START_FAULTS,
+  ],
 });
 
 export const getVm = endpoint<Named, VmView>({

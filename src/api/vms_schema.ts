@@ -26,6 +26,9 @@ const vmName = z.string().regex(
   "must be a DNS label of a-z, 0-9 and '-' that starts with a letter",
 ).meta({ description: "Name of the VM", examples: ["web-1"] });
 
+const pluginName = z.string().regex(PLUGIN_NAME_REGEXP, "must be a name")
+  .meta({ description: "Name of an installed plugin", examples: ["web"] });
+
 const port = z.int().min(1).max(65535);
 
 const publishedPort = z.strictObject({
@@ -41,6 +44,7 @@ const publishedPort = z.strictObject({
 const resources = z.strictObject({
   cpu_cores: z.int().min(1).optional(),
   memory_mb: z.int().min(1).optional(),
+  disk_mb: z.int().min(16).max(16_777_216).optional(),
 });
 
 const noNul = z.string().regex(/^[^\0]*$/, "must not hold a NUL");
@@ -50,15 +54,23 @@ const kernelWords = z.string().max(1024)
   .regex(/^[^\x00-\x1f\x7f]*$/, "must be one line of plain words");
 
 const config = z.strictObject({
-  manifest: z.record(z.string(), z.unknown()).meta({
-    description: "A manifest, as docs/reference/manifest.md says",
+  plugin: pluginName.optional(),
+  manifest: z.record(z.string(), z.unknown()).optional().meta({
+    description:
+      "A manifest, as docs/reference/manifest.md says; that of the plugin when absent",
   }),
   resources: resources.optional(),
-  network: z.strictObject({ mode: z.enum(NETWORK_MODES) }).optional(),
+  network: z.strictObject({
+    mode: z.enum(NETWORK_MODES).optional(),
+    ip: z.ipv4().optional(),
+    isolated: z.boolean().optional(),
+  }).optional(),
   expose: z.array(publishedPort).max(256).optional(),
   env: z.record(z.string().regex(/^[^=\0]+$/, "must not hold '='"), noNul)
     .optional(),
   restart: z.enum(RESTART_POLICIES).optional(),
+  ephemeral: z.boolean().optional(),
+  auto_remove: z.boolean().optional(),
   kernel_cmdline: kernelWords.optional(),
   kernel_override: z.string().startsWith("/", "must be an absolute path")
     .optional(),
@@ -96,6 +108,7 @@ export const vmViewSchema = z.object({
   name: z.string(),
   status: z.enum(VM_STATUSES),
   runtime: z.string(),
+  plugin: z.string().optional(),
   pid: z.int().optional(),
   ip_address: z.string(),
   mac_address: z.string(),
@@ -118,6 +131,7 @@ export const listVmsSchema: EndpointSchema = {
   query: z.strictObject({
     status: z.string().optional(),
     runtime: z.string().optional(),
+    plugin: z.string().optional(),
     q: z.string().optional(),
     limit: queryNumber(0, 1_000_000).optional(),
     offset: queryNumber(0, 1_000_000_000).optional(),
@@ -132,7 +146,8 @@ export const createVmSchema: EndpointSchema = {
   query: z.strictObject(waiting),
   body: z.strictObject({
     name: vmName,
-    config,
+    config: config.optional(),
+    plugin: pluginName.optional(),
     cpu_cores: z.int().min(1).optional(),
     memory_mb: z.int().min(1).optional(),
     runtime: z.string().regex(PLUGIN_NAME_REGEXP, "must be a name").optional(),

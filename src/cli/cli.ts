@@ -15,7 +15,11 @@ import { applicationConfig } from "./application.ts";
 import { Interrupted, makeContext } from "./context.ts";
 import { Output, processSink } from "./output.ts";
 import { COMMANDS, loadRoutes, withoutAliases } from "./registry.ts";
+import { RUN_FAILED } from "./run_status.ts";
 import { refuseEmptyValues } from "./usage.ts";
+
+/** What the scripts of `volant completion` call; no command for people. */
+const COMPLETE = "__complete";
 
 /** As a shell reports a program that a closed pipe has ended: 128 + SIGPIPE. */
 const CLOSED_PIPE_STATUS = 141;
@@ -45,14 +49,29 @@ export async function runCli(
     if (fault.code === "bug" && thrown instanceof Error && thrown.stack) {
       out.note(thrown.stack);
     }
-    return FAULTS[fault.code].exit;
+    return failureStatus(fault, program, words);
   }
+}
+
+/** `run` ends with the workload's status, so a failure of ours stands apart. */
+function failureStatus(
+  { code }: Fault,
+  program: string,
+  words: readonly string[],
+): number {
+  const [command] = takeSocket(wordsOf(program, words)).rest;
+  return command === "run" ? RUN_FAILED : FAULTS[code].exit;
 }
 
 async function dispatch(
   words: readonly string[],
   { program, out, env }: Required<CliOptions>,
 ): Promise<number> {
+  if (words[0] === COMPLETE) {
+    const { printCompletions } = await import("./complete.ts");
+    await printCompletions(wordsOf(program, words.slice(1)), { out, env });
+    return 0;
+  }
   const { socket, rest } = takeSocket(wordsOf(program, words));
   refuseEmptyValues(rest);
   const inputs = rest[0] === "--version" ? ["version"] : withoutAliases(rest);

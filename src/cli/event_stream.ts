@@ -7,17 +7,12 @@
  * @module
  */
 
-import { pause } from "../lib/deadline.ts";
-import { Fault } from "../lib/fault.ts";
+import { isLost, reconnect, RECONNECT_PAUSE_MS } from "./reconnect.ts";
 
 export interface ServerEvent {
   readonly id: string | undefined;
   readonly data: string;
 }
-
-/** How often a lost daemon is asked for before it is given up. */
-const RECONNECTS = 60;
-const RECONNECT_PAUSE_MS = 1_000;
 
 /** Yields the events in `body`; one cut off by its end is dropped. */
 export async function* parseEvents(
@@ -59,28 +54,9 @@ export async function* followEvents(
         yield event;
       }
     } catch (error) {
-      // A daemon that ends breaks the stream off; anything else is ours.
-      if (!(error instanceof TypeError || error instanceof Deno.errors.Http)) {
-        throw error;
-      }
+      if (!isLost(error)) throw error;
     }
     onLost();
     body = await reconnect(() => connect(lastId), pauseMs);
-  }
-}
-
-async function reconnect<T>(
-  connect: () => Promise<T>,
-  pauseMs: number,
-): Promise<T> {
-  for (let tries = 1;; tries++) {
-    await pause(pauseMs);
-    try {
-      return await connect();
-    } catch (error) {
-      const isAway = error instanceof Fault &&
-        error.code === "daemon-unavailable";
-      if (!isAway || tries >= RECONNECTS) throw error;
-    }
   }
 }

@@ -62,6 +62,8 @@ export interface PrintOptions {
   readonly socket?: string;
   readonly program?: string;
   readonly isTerminal?: boolean;
+  /** Nobody reads what is printed. */
+  readonly closed?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -71,12 +73,14 @@ export async function volant(
   options: PrintOptions = {},
 ): Promise<Printed> {
   const { socket, program = "volant", isTerminal = false, env = {} } = options;
+  const { closed = false } = options;
   const printed = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof printed): Sink => {
     const decoder = new TextDecoder();
     return {
       isTerminal,
       write(bytes) {
+        if (closed) throw new Deno.errors.BrokenPipe("nobody reads");
         printed[name] += decoder.decode(bytes, { stream: true });
       },
     };

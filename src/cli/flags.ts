@@ -6,6 +6,7 @@
 
 import type { WaitFor } from "../api/vms.ts";
 import { vmName } from "../manifest/values.ts";
+import { anyFile, vmNames } from "./proposals.ts";
 import { parseDuration } from "./words.ts";
 
 /** Of every command that asks the daemon. */
@@ -25,6 +26,7 @@ export const DAEMON_FLAGS = {
   socket: {
     kind: "parsed",
     parse: String,
+    proposeCompletions: anyFile,
     optional: true,
     placeholder: "PATH",
     brief: "PATH: socket of the daemon (or VOLANT_SOCKET)",
@@ -81,8 +83,19 @@ export const STOP_FLAGS = {
 export const ONE_NAME = {
   kind: "tuple",
   parameters: [
-    { parse: vmName, placeholder: "NAME", brief: "Name of the VM" },
+    {
+      parse: vmName,
+      proposeCompletions: vmNames,
+      placeholder: "NAME",
+      brief: "Name of the VM",
+    },
   ],
+} as const;
+
+/** Of a VM that is not there yet. */
+export const NEW_NAME = {
+  kind: "tuple",
+  parameters: [{ parse: vmName, placeholder: "NAME", brief: "Name of the VM" }],
 } as const;
 
 export const SEVERAL_NAMES = {
@@ -90,6 +103,7 @@ export const SEVERAL_NAMES = {
   minimum: 1,
   parameter: {
     parse: vmName,
+    proposeCompletions: vmNames,
     placeholder: "NAME",
     brief: "Names of the VMs, dealt with in turn",
   },
@@ -103,12 +117,20 @@ export interface HelpText {
   readonly examples: readonly (readonly [command: string, does: string])[];
   /** Exit statuses beyond those of faults. */
   readonly exits?: readonly (readonly [status: string, when: string])[];
+  /** What follows the command's name, where the parser cannot know it. */
+  readonly usage?: string;
+}
+
+interface CommandDocs {
+  readonly brief: string;
+  readonly fullDescription: string;
+  readonly customUsage?: readonly string[];
 }
 
 /** Lays out the help of a command; reference.md is printed from it too. */
 export function help(
-  { brief, text, examples, exits = [] }: HelpText,
-): { readonly brief: string; readonly fullDescription: string } {
+  { brief, text, examples, exits = [], usage }: HelpText,
+): CommandDocs {
   const lines = [text === undefined ? brief : `${brief}\n\n${text}`];
   lines.push("", "EXAMPLES");
   for (const [command, does] of examples) {
@@ -118,5 +140,9 @@ export function help(
   for (const [status, when] of exits) {
     lines.push(`  ${status.padEnd(5)}  ${when}`);
   }
-  return { brief, fullDescription: lines.join("\n") };
+  return {
+    brief,
+    fullDescription: lines.join("\n"),
+    ...(usage === undefined ? {} : { customUsage: [usage] }),
+  };
 }

@@ -81,9 +81,18 @@ export function withAbsolutePaths(
   manifest: Manifest,
   folder: string,
 ): Manifest {
+  return withPlaces(
+    manifest,
+    (where) => isRelativePath(where) ? absolutePath(where, folder) : where,
+  );
+}
+
+/** The manifest with every place of a file as `place` gives it. */
+export function withPlaces(
+  manifest: Manifest,
+  place: (where: string) => string,
+): Manifest {
   const { initramfs, rootfs, disks } = manifest;
-  const place = (where: string) =>
-    isRelativePath(where) ? absolutePath(where, folder) : where;
   const artifact = <A extends Artifact>(one: A): A => ({
     ...one,
     url: place(one.url),

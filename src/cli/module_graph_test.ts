@@ -16,8 +16,12 @@ const QUICK = [
   ...["commands/vm_start.ts", "commands/vm_stop.ts", "commands/vm_restart.ts"],
   ...["commands/vm_delete.ts", "commands/vm_logs.ts", "commands/vm_wait.ts"],
   ...["commands/vm_console.ts", "commands/vm_create.ts", "commands/events.ts"],
+  ...["commands/plugin_install.ts", "commands/plugin_list.ts"],
+  ...["commands/plugin_get.ts", "commands/plugin_enable.ts"],
+  ...["commands/plugin_remove.ts"],
   ...["commands/build.ts", "commands/doctor.ts", "commands/version.ts"],
   ...["commands/system_info.ts", "commands/daemon.ts", "commands/docs.ts"],
+  ...["commands/run.ts", "commands/completion.ts", "complete.ts"],
 ];
 
 /** Everything that is loaded with a module, without what it loads on demand. */

@@ -15,7 +15,7 @@ const COMMANDS_MEANT: Readonly<Record<string, string>> = {
   inspect: "vm get",
   show: "vm get",
   info: "vm get",
-  run: "vm create",
+  run: "run",
   launch: "vm create",
   create: "vm create",
   start: "vm start",

@@ -34,10 +34,35 @@ const VM: Group = {
   },
 };
 
+const PLUGIN: Group = {
+  brief: "Install manifests and manage them (also `plugins`)",
+  entries: {
+    install: async () =>
+      (await import("./commands/plugin_install.ts")).pluginInstall,
+    list: async () => (await import("./commands/plugin_list.ts")).pluginList,
+    get: async () => (await import("./commands/plugin_get.ts")).pluginGet,
+    enable: async () =>
+      (await import("./commands/plugin_enable.ts")).pluginEnable,
+    disable: async () =>
+      (await import("./commands/plugin_enable.ts")).pluginDisable,
+    remove: async () =>
+      (await import("./commands/plugin_remove.ts")).pluginRemove,
+  },
+};
+
 const SYSTEM: Group = {
   brief: "Look into the daemon",
   entries: {
     info: async () => (await import("./commands/system_info.ts")).systemInfo,
+  },
+};
+
+const COMPLETION: Group = {
+  brief: "Print what lets a shell complete command lines",
+  entries: {
+    bash: async () => (await import("./commands/completion.ts")).completionBash,
+    zsh: async () => (await import("./commands/completion.ts")).completionZsh,
+    fish: async () => (await import("./commands/completion.ts")).completionFish,
   },
 };
 
@@ -47,6 +72,7 @@ const DOCS: Group = {
     cli: async () => (await import("./commands/docs.ts")).docsCli,
     faults: async () => (await import("./commands/docs.ts")).docsFaults,
     manifest: async () => (await import("./commands/docs.ts")).docsManifest,
+    schema: async () => (await import("./commands/docs.ts")).docsSchema,
     fledge: async () => (await import("./commands/docs.ts")).docsFledge,
   },
 };
@@ -59,6 +85,8 @@ export const COMMANDS: Group = {
     "EXAMPLES",
     "  volant doctor",
     "      Say what this host can do and how to mend what is missing",
+    "  volant run --rm oci:./tools -- id",
+    "      Run an OCI image in the foreground, and leave nothing behind",
     "  volant build -o web.cpio",
     "      Build an appliance from ./fledge.toml, with a manifest beside it",
     "  volant vm create web --manifest web.cpio.manifest.json --publish 8080:80",
@@ -68,6 +96,7 @@ export const COMMANDS: Group = {
     "  VOLANT_SOCKET       socket of the daemon; --socket PATH goes first",
     "  VOLANT_STATE_DIR    where the daemon keeps what survives a reboot",
     "  VOLANT_RUNTIME_DIR  where it keeps sockets and run directories",
+    "  VOLANT_CACHE        where converted images and fetched files are kept",
     "  VOLANT_QEMU         the QEMU to use in place of that in PATH",
     "  VOLANT_PASST        the passt to use in place of that in PATH",
     "  NO_COLOR            no colours",
@@ -76,25 +105,40 @@ export const COMMANDS: Group = {
     "  0 when all was done; else the one of the fault: see docs/reference/faults.md",
   ].join("\n"),
   entries: {
+    run: async () => (await import("./commands/run.ts")).run,
     vm: VM,
+    plugin: PLUGIN,
     build: async () => (await import("./commands/build.ts")).build,
     events: async () => (await import("./commands/events.ts")).events,
     system: SYSTEM,
     doctor: async () => (await import("./commands/doctor.ts")).doctor,
     version: async () => (await import("./commands/version.ts")).version,
     daemon: async () => (await import("./commands/daemon.ts")).daemon,
+    completion: COMPLETION,
     docs: DOCS,
   },
 };
 
-const ALIASES: Readonly<Record<string, string>> = { vms: "vm" };
+const ALIASES: Readonly<Record<string, string>> = {
+  vms: "vm",
+  plugins: "plugin",
+};
 
-/** `words` with the aliases of groups replaced by their names. */
+/** Commands of a group that have a second name. */
+const COMMAND_ALIASES: Readonly<Record<string, string>> = {
+  "plugin show": "get",
+};
+
+/** `words` with the aliases of groups and commands replaced by their names. */
 export function withoutAliases(words: readonly string[]): readonly string[] {
-  const [first = "", ...rest] = words;
-  return Object.hasOwn(ALIASES, first)
-    ? [ALIASES[first] ?? first, ...rest]
-    : words;
+  const [first = "", ...others] = words;
+  const group = Object.hasOwn(ALIASES, first) ? ALIASES[first] : undefined;
+  const named = group === undefined ? words : [group, ...others];
+  const [name = "", command = "", ...rest] = named;
+  const key = `${name} ${command}`;
+  return Object.hasOwn(COMMAND_ALIASES, key)
+    ? [name, COMMAND_ALIASES[key] ?? command, ...rest]
+    : named;
 }
 
 /** The part of `group` that `words` name: one command, or a whole group. */

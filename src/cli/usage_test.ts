@@ -8,7 +8,8 @@ Deno.test("every misuse ends with 64, one error and one hint", async () => {
     ["toString", /command "toString"/, /--help/],
     ["vm rm a", /command "rm"/, /mean `volant vm delete`\?/],
     ["ps", /command "ps"/, /mean `volant vm list`\?/],
-    ["run", /command "run"/, /mean `volant vm create`\?/],
+    ["launch", /command "launch"/, /mean `volant vm create`\?/],
+    ["vm run a", /command "run"/, /mean `volant run`\?/],
     ["vm kill a", /command "kill"/, /mean `volant vm stop --kill`\?/],
     ["help", /command "help"/, /mean `volant --help`\?/],
     ["vm exec a", /"exec": it is not in this version/, /published ports/],
@@ -32,7 +33,7 @@ Deno.test("every misuse ends with 64, one error and one hint", async () => {
     ["vm stop a --grace soon", /"soon" as a duration/, /10s/],
     ["vm logs a --tail 1 --tail 2", /--tail to "2"/, /once/],
     ["vm create a -m f -p 80", /"80" as a published port/, /8080:80/],
-    ["vm create a", /"--manifest": its value is missing/, /--help/],
+    ["vm create a", /neither --manifest nor --plugin is given/, /--manifest/],
   ];
   for (const [line, error, hint] of cases) {
     const { status, stdout, stderr } = await volant(line.split(" "));

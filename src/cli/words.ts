@@ -84,6 +84,17 @@ export function parsePublish(word: string): PublishedPort {
   };
 }
 
+/** An IPv4 address. */
+export function parseAddress(word: string): string {
+  const parts = word.split(".");
+  const isAddress = parts.length === 4 &&
+    parts.every((part) =>
+      /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255
+    );
+  if (isAddress) return word;
+  throw unreadable(word, "an IPv4 address", "Write one such as 10.1.0.7");
+}
+
 /** `NAME=VALUE`, or `NAME` whose value is that of the caller's environment. */
 export function parseEnv(
   word: string,

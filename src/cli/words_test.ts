@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Fault } from "../lib/fault.ts";
 import {
+  parseAddress,
   parseCount,
   parseDuration,
   parseEnv,
@@ -72,6 +73,15 @@ Deno.test("parsePublish() refuses ports that do not exist and other forms", () =
   const words = ["80", ":80", "8080:", "70000:80", "80:0", "1:2:3:4", "a:b"];
   for (const word of [...words, "80:80/sctp", "::1:80:80"]) {
     refuses(() => parsePublish(word));
+  }
+});
+
+Deno.test("parseAddress() takes the plain form of an IPv4 address alone", () => {
+  assert.equal(parseAddress("10.1.0.255"), "10.1.0.255");
+  for (
+    const word of ["", "10.1.0", "10.1.0.256", "10.01.0.1", "::1", "a.b.c.d"]
+  ) {
+    refuses(() => parseAddress(word));
   }
 });
 

@@ -7,11 +7,19 @@
 
 import { parseArgs } from "node:util";
 import { Fault } from "../lib/fault.ts";
+import { mayChangeNetworkSync } from "../host/capabilities.ts";
+import { DEFAULT_BRIDGE, DEFAULT_SUBNET } from "../host/network_defaults.ts";
 import { type Folders, folders } from "../lib/folders.ts";
 import {
   HYPERVISOR_NAMES,
   type HypervisorName,
 } from "./hypervisors/registry.ts";
+import type { NetworkLease } from "./networks/network.ts";
+import {
+  parseBridgeName,
+  parseSubnet,
+  type Subnet,
+} from "./networks/subnet.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 
@@ -23,6 +31,19 @@ export interface DaemonConfig {
   readonly logLevel: LogLevel;
   /** First of the ids VMMs run as; undefined: all as the daemon. */
   readonly uidBase: number | undefined;
+  /** What manifests may make the daemon fetch. */
+  readonly downloads: {
+    readonly allowLoopback: boolean;
+    readonly limitMib: number;
+  };
+  readonly network: {
+    /** Of VMs that ask for none. */
+    readonly defaultMode: NetworkLease["mode"];
+    readonly subnet: Subnet;
+    readonly bridge: string;
+  };
+  /** Step at which this daemon kills itself: for tests of what comes after. */
+  readonly killAt: string | undefined;
 }
 
 /**
@@ -32,6 +53,14 @@ export interface DaemonConfig {
 const UID_BASE = 0x7000_0000;
 /** One per VM there ever was; ids of VMs are not used again. */
 const UID_COUNT = 0x0f00_0000;
+
+const NETWORK_MODES = [
+  "bridged",
+  "user",
+  "none",
+] as const satisfies readonly NetworkLease["mode"][];
+
+const DOWNLOAD_LIMIT_MIB = 64 * 1024;
 
 export const DAEMON_USAGE = `Usage: volant daemon [options]
 
@@ -45,6 +74,16 @@ Options:
                        when that is given, else /run/volant, $XDG_RUNTIME_DIR/volant)
   --socket FILE        the API's Unix socket (VOLANT_SOCKET; RUNTIME-DIR/volant.sock)
   --hypervisor NAME    ${HYPERVISOR_NAMES.join(", ")} (VOLANT_HYPERVISOR; qemu)
+  --default-network MODE
+                       ${NETWORK_MODES.join(", ")}: of VMs that ask for none
+                       (VOLANT_DEFAULT_NETWORK; bridged as root, else user)
+  --subnet CIDR        addresses of bridged VMs (VOLANT_SUBNET; ${DEFAULT_SUBNET})
+  --bridge NAME        bridge they are on (VOLANT_BRIDGE; ${DEFAULT_BRIDGE})
+  --download-limit MIB largest artifact that is fetched by URL
+                       (VOLANT_DOWNLOAD_LIMIT; ${DOWNLOAD_LIMIT_MIB})
+  --allow-loopback-downloads
+                       fetch from this host's own addresses too
+                       (VOLANT_ALLOW_LOOPBACK_DOWNLOADS=1)
   --log-level LEVEL    ${LOG_LEVELS.join(", ")} (VOLANT_LOG_LEVEL; info)
   --openapi            print the OpenAPI document of the API, and nothing else
   -h, --help           this text
@@ -76,6 +115,30 @@ export function readConfig(
       LOG_LEVELS,
       values["log-level"] ?? env("VOLANT_LOG_LEVEL") ?? "info",
     ),
+    downloads: {
+      allowLoopback: values["allow-loopback-downloads"] ??
+        env("VOLANT_ALLOW_LOOPBACK_DOWNLOADS") === "1",
+      limitMib: count(
+        "--download-limit",
+        values["download-limit"] ?? env("VOLANT_DOWNLOAD_LIMIT") ??
+          String(DOWNLOAD_LIMIT_MIB),
+      ),
+    },
+    network: {
+      defaultMode: choose(
+        "--default-network",
+        NETWORK_MODES,
+        values["default-network"] ?? env("VOLANT_DEFAULT_NETWORK") ??
+          (isRoot && mayChangeNetworkSync() ? "bridged" : "user"),
+      ),
+      subnet: parseSubnet(
+        values.subnet ?? env("VOLANT_SUBNET") ?? DEFAULT_SUBNET,
+      ),
+      bridge: parseBridgeName(
+        values.bridge ?? env("VOLANT_BRIDGE") ?? DEFAULT_BRIDGE,
+      ),
+    },
+    killAt: env("VOLANT_KILL_AT"),
     uidBase: isRoot && hasIds(Deno.readTextFileSync("/proc/self/uid_map"))
       ? UID_BASE
       : undefined,
@@ -104,6 +167,11 @@ function parse(args: readonly string[]) {
         socket: { type: "string" },
         hypervisor: { type: "string" },
         "log-level": { type: "string" },
+        "default-network": { type: "string" },
+        subnet: { type: "string" },
+        bridge: { type: "string" },
+        "download-limit": { type: "string" },
+        "allow-loopback-downloads": { type: "boolean" },
         openapi: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
@@ -126,6 +194,13 @@ function absolute(given: Folders): Folders {
     runtimeDir: whole(given.runtimeDir),
     socketPath: whole(given.socketPath),
   };
+}
+
+function count(option: string, word: string): number {
+  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
+  throw new Fault("invalid-input", `Cannot use ${option} "${word}"`, {
+    hint: "Write a whole number of MiB, at least 1",
+  });
 }
 
 function choose<T extends string>(

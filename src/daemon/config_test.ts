@@ -20,6 +20,25 @@ Deno.test("readConfig() makes relative folders absolute", () => {
   assert.equal(config.folders.stateDir, `${Deno.cwd()}/s`);
 });
 
+Deno.test("readConfig() limits what is fetched, unless it is told otherwise", () => {
+  const downloads = (args: string[], env = home) => {
+    const config = readConfig(args, env);
+    assert.ok(typeof config === "object");
+    return config.downloads;
+  };
+  assert.deepEqual(downloads([]), { allowLoopback: false, limitMib: 65_536 });
+  assert.deepEqual(
+    downloads(["--download-limit=16", "--allow-loopback-downloads"]),
+    { allowLoopback: true, limitMib: 16 },
+  );
+  const env = (name: string) =>
+    ({ HOME: "/home/u", VOLANT_DOWNLOAD_LIMIT: "0" })[name];
+  assert.throws(() => readConfig([], env), {
+    message: 'Cannot use --download-limit "0"',
+    code: "invalid-input",
+  });
+});
+
 Deno.test("readConfig() names what it cannot use", () => {
   assert.throws(() => readConfig(["--hypervisor=xen"], home), {
     message: `Cannot use --hypervisor "xen"`,

@@ -16,20 +16,25 @@ import { checkPassable, makeDir, removeIfThere } from "../lib/files.ts";
 import { lockFile } from "../lib/lock.ts";
 import { logger } from "../lib/log.ts";
 import { version } from "../lib/self.ts";
+import { killAt } from "../lib/step.ts";
 import { ArtifactStore } from "./artifacts/artifact_store.ts";
+import { DOWNLOAD_RULES } from "./artifacts/download.ts";
 import type { DaemonConfig } from "./config.ts";
 import { EventBus } from "./events/event_bus.ts";
 import type { Hypervisor } from "./hypervisors/hypervisor.ts";
 import { hypervisor } from "./hypervisors/registry.ts";
 import { checkRuntimeDir } from "./machines/run_dir.ts";
 import { networks } from "./networks/registry.ts";
+import { PluginRegistry } from "./plugins/registry.ts";
 import { addConsole } from "./routes/console.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { logRoutes } from "./routes/logs.ts";
+import { pluginRoutes } from "./routes/plugins.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { vmRoutes } from "./routes/vms.ts";
 import { createApp, serveSocket } from "./server.ts";
 import { openDatabase } from "./store/database.ts";
+import { PluginStore } from "./store/plugins.ts";
 import { VmStore } from "./store/vms.ts";
 import type { VmDeps } from "./vm/deps.ts";
 import { VmKeeper } from "./vm/keeper.ts";
@@ -63,15 +68,31 @@ export async function startDaemon(
   const database = openDatabase(`${folders.stateDir}/volant.db`);
   undo.defer(() => database.close());
 
+  if (config.killAt !== undefined) killAt(config.killAt);
   const stop = new AbortController();
+  const plugins = new PluginStore(database);
   const deps: VmDeps = {
     vms: new VmStore(database),
-    artifacts: new ArtifactStore(folders.stateDir),
+    artifacts: new ArtifactStore(folders.stateDir, {
+      ...DOWNLOAD_RULES,
+      allowLoopback: config.downloads.allowLoopback,
+      bytesMax: config.downloads.limitMib * 1024 ** 2,
+    }),
     events: new EventBus(),
     hypervisor: chosenHypervisor(config, assets),
-    networks: networks({ findPasst }),
+    networks: networks({
+      findPasst,
+      ...config.network,
+      stateDir: folders.stateDir,
+    }),
     folders,
-    kernelPath: assets.vmlinuxGeneric,
+    kernels: {
+      initramfs: assets.vmlinuxGeneric,
+      rootfs: assets.vmlinuxVolant,
+    },
+    isArtifactUsed: (digest) =>
+      deps.vms.usesArtifact(digest) || plugins.usesArtifact(digest),
+    defaultNetwork: config.network.defaultMode,
     availableMemoryMib,
     uidBase: config.uidBase,
     log: logger("vm"),
@@ -86,7 +107,8 @@ export async function startDaemon(
   await reconcile(deps, keeper);
 
   const vms = new VmService(deps, keeper, stop.signal);
-  const app = buildApp(config, deps, vms, stop.signal);
+  const registry = new PluginRegistry({ ...deps, plugins });
+  const app = buildApp(config, deps, vms, registry, stop.signal);
   const server = await serveSocket(app, folders.socketPath);
   undo.defer(() => removeIfThere(folders.socketPath));
   undo.defer(() => drain(server));
@@ -122,16 +144,24 @@ function buildApp(
   { folders }: DaemonConfig,
   { hypervisor, events }: VmDeps,
   vms: VmService,
+  plugins: PluginRegistry,
   stop: AbortSignal,
 ): Hono {
   return createApp({
     version: version(),
     log: logger("api"),
     routes: [
-      ...vmRoutes(vms),
+      ...vmRoutes(vms, plugins),
+      ...pluginRoutes(plugins, stop),
       ...logRoutes(vms, stop),
       ...eventRoutes(events, stop),
-      ...systemRoutes({ version: version(), folders, hypervisor, vms }),
+      ...systemRoutes({
+        version: version(),
+        folders,
+        hypervisor,
+        vms,
+        plugins,
+      }),
     ],
     extra: (app) => addConsole(app, vms, stop),
   });

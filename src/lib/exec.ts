@@ -14,6 +14,8 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly clearEnv?: boolean;
   readonly cwd?: string;
+  /** Its standard input; none if absent. */
+  readonly input?: string;
   readonly signal?: AbortSignal;
   /** The code of the fault when it fails; default `boot-failed`. */
   readonly fault?: FaultCode;
@@ -32,18 +34,22 @@ export async function execute(
   args: readonly string[],
   options: ExecOptions = {},
 ): Promise<ExecResult> {
-  const { env, clearEnv, cwd, signal } = options;
+  const { env, clearEnv, cwd, input, signal } = options;
   try {
-    const output = await new Deno.Command(path, {
+    const child = new Deno.Command(path, {
       args: [...args],
-      stdin: "null",
+      stdin: input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
       ...(env && { env: { ...env } }),
       ...(clearEnv !== undefined && { clearEnv }),
       ...(cwd !== undefined && { cwd }),
       ...(signal && { signal }),
-    }).output();
+    }).spawn();
+    const [output] = await Promise.all([
+      child.output(),
+      input === undefined ? undefined : feed(child.stdin, input),
+    ]);
     const text = new TextDecoder();
     return {
       status: output.code,
@@ -68,6 +74,19 @@ export async function execute(
       `Cannot run "${path}": it is not there`,
       { cause, hint: options.hint },
     );
+  }
+}
+
+async function feed(
+  stdin: WritableStream<Uint8Array<ArrayBuffer>>,
+  input: string,
+): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  } catch {
+    // It ended without reading all; its status tells why.
   }
 }
 

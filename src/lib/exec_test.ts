@@ -10,6 +10,18 @@ Deno.test("execute() hands back status and output", async () => {
   });
 });
 
+Deno.test("execute() gives a program its input, more than a pipe holds", async () => {
+  const input = "line\n".repeat(100_000);
+  const { stdout } = await execute("/bin/cat", [], { input });
+  assert.equal(stdout, input);
+});
+
+Deno.test("execute() hands back the status of a program that leaves its input", async () => {
+  const input = "line\n".repeat(100_000);
+  const { status } = await execute("/bin/sh", ["-c", "exit 4"], { input });
+  assert.equal(status, 4);
+});
+
 Deno.test("run() makes a fault of a status, with the last words", async () => {
   await assert.rejects(run("/bin/sh", ["-c", "echo why >&2; exit 3"]), {
     code: "boot-failed",

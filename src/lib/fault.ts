@@ -49,6 +49,16 @@ export const FAULTS = {
     exit: 73,
     meaning: "A VM already has that name.",
   },
+  "plugin-not-found": {
+    status: 404,
+    exit: 66,
+    meaning: "No plugin of that name is installed.",
+  },
+  "plugin-disabled": {
+    status: 409,
+    exit: 73,
+    meaning: "The plugin is installed, but may not be used for new VMs.",
+  },
   "wrong-state": {
     status: 409,
     exit: 73,
@@ -58,6 +68,21 @@ export const FAULTS = {
     status: 409,
     exit: 73,
     meaning: "A host port that was asked for is taken.",
+  },
+  "address-in-use": {
+    status: 409,
+    exit: 73,
+    meaning: "An address that was asked for is held by another VM.",
+  },
+  "no-free-address": {
+    status: 409,
+    exit: 73,
+    meaning: "All addresses of the network are held by VMs.",
+  },
+  "network-unavailable": {
+    status: 503,
+    exit: 69,
+    meaning: "The host's network cannot be set up as the VM needs it.",
   },
   "state-locked": {
     status: 409,
@@ -84,10 +109,20 @@ export const FAULTS = {
     exit: 74,
     meaning: "The disk has no room for what had to be written.",
   },
+  "invalid-image": {
+    status: 422,
+    exit: 65,
+    meaning: "An OCI image is damaged, hostile or of a kind that is not known.",
+  },
   "boot-failed": {
     status: 422,
     exit: 70,
     meaning: "The machine could not be started.",
+  },
+  "download-failed": {
+    status: 502,
+    exit: 69,
+    meaning: "A file could not be fetched from its URL.",
   },
   "build-failed": {
     status: 422,

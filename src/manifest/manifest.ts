@@ -102,6 +102,8 @@ export interface Disk {
 export interface Resources {
   readonly cpu_cores: number;
   readonly memory_mb: number;
+  /** Of the state disk, in MiB; it is sparse. */
+  readonly disk_mb: number;
 }
 
 export interface Workload {
@@ -114,6 +116,8 @@ export interface Workload {
   readonly workdir?: string | undefined;
   /** `name`, `uid`, `name:group` or `uid:gid`. */
   readonly user?: string | undefined;
+  /** Supplementary groups, by id. */
+  readonly groups: readonly number[];
   readonly restart: RestartPolicy;
   /** A name `signalNumber` knows. */
   readonly stop_signal: string;

@@ -66,8 +66,8 @@ const diskSchema = z.strictObject({
     description: "Whether the guest may not write to it",
     examples: [true],
   }),
-  target: guestPath().optional().meta({
-    description: "Where the guest mounts it",
+  target: word(4095).optional().meta({
+    description: "Where the guest mounts it, or a word of one's own",
     examples: ["/data"],
   }),
 });
@@ -80,6 +80,11 @@ const resourcesSchema = z.strictObject({
   memory_mb: z.int().min(1).max(16_777_216).default(256).meta({
     description: "Memory in MiB",
     examples: [512],
+  }),
+  disk_mb: z.int().min(16).max(16_777_216).default(10_240).meta({
+    description:
+      "State disk in MiB: the room for what a guest with a `rootfs` writes; it takes only what was written",
+    examples: [1024],
   }),
 });
 

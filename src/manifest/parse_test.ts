@@ -47,7 +47,7 @@ Deno.test("a manifest gets its defaults", () => {
     enabled: true,
     initramfs: { url: "web.cpio" },
     disks: [],
-    resources: { cpu_cores: 1, memory_mb: 256 },
+    resources: { cpu_cores: 1, memory_mb: 256, disk_mb: 10_240 },
     workload: {
       entrypoint: ["/bin/web"],
       args: [],
@@ -55,6 +55,7 @@ Deno.test("a manifest gets its defaults", () => {
       restart: "no",
       stop_signal: "SIGTERM",
       grace_ms: 10_000,
+      groups: [],
       rlimits: {},
     },
     network: { expose: [] },
@@ -225,7 +226,7 @@ Deno.test("an unknown key is told with its path and the nearest key", () => {
   const fault = refusal({ workload: { entrypont: ["/bin/web"] } });
   assert.match(fault.message, /workload\.entrypont is not a known key/);
   assert.equal(fault.hint, "Did you mean workload.entrypoint?");
-  assert.match(refusal({ Labels: {} }).hint ?? "", /Did you mean labels\?/);
+  assert.match(refusal({ Lables: {} }).hint ?? "", /Did you mean labels\?/);
   const limits = { rlimits: { nofle: 1 }, entrypoint: ["/bin/web"] };
   assert.match(refusal({ workload: limits }).hint ?? "", /rlimits\.nofile/);
 });

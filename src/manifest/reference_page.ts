@@ -28,10 +28,14 @@ const FOOT = `
 
 Manifests of the original and of its builder are accepted as they are, and come out in the spelling above:
 
+- Keys in any case, unless two of one section would then be the same; names of your own are left as they are.
 - \`runtime\` absent: the name. \`schema_version\` absent, \`1\` or \`1.0\`: \`v1\`. \`enabled\` absent: true.
 - \`workload.entrypoint\` as one string: a list of that one string, not split at spaces; \`workload.args\` follow it.
 - \`env\` at the top level: \`workload.env\`, whose own entries win.
-- \`null\`, and a section whose strings are all empty: as if absent.
+- \`null\`, and a section whose strings are all empty: as if absent. So are a file with an empty \`url\`, an action and
+  a variable without a name.
+- A path below the workload's root without its first \`/\` (\`workdir\`, \`endpoint\`, \`path\`); a PCI address without
+  its domain.
 - \`file:///a\` as \`/a\`, and \`file://a\` as \`a\` beside the manifest; a checksum without \`sha256:\`; words of a
   list, methods and signals in any case; spaces around names, words and addresses.
 - \`initramfs.format\`, \`network.subnet\`, \`network.gateway\`, \`network.auto_assign\`: read and left out, as they

@@ -1,25 +1,32 @@
 /**
  * Spellings that were once valid, unified before the schema sees them: those
- * of manifests written for the original (explicit nulls and empty sections,
- * no `runtime`), of its builder's manifest.toml (`entrypoint` as one string,
+ * of manifests written for the original (keys in any case, explicit nulls and
+ * empty sections, no `runtime`), of its builder's manifest.toml (`entrypoint` as one string,
  * `env` at the top), and keys that it read but never used. What is left
  * untouched here is judged by the schema.
  *
  * @module
  */
 
+import { type JsonSchema, manifestJsonSchema } from "./json_schema.ts";
+import { inKnownCase } from "./key_case.ts";
+
 type Table = Record<string, unknown>;
 
 /** A copy of a manifest as written, in the schema's own spelling. */
 export function unifySpellings(written: unknown): unknown {
   if (!isTable(written)) return written;
-  const manifest = withoutNulls(written);
+  shape ??= manifestJsonSchema();
+  const manifest = withoutNulls(inKnownCase(written, shape) as Table);
   spellNames(manifest);
   spellSections(manifest);
   spellWorkload(manifest);
   spellNetwork(manifest);
   return manifest;
 }
+
+/** Printing it takes longer than reading a manifest. */
+let shape: JsonSchema | undefined;
 
 /** Whether it is an object as JSON or TOML write them, not a list or a date. */
 export function isTable(value: unknown): value is Table {
@@ -46,7 +53,7 @@ function copied(value: unknown): unknown {
 
 function spellNames(manifest: Table): void {
   const version = manifest["schema_version"];
-  if (/^(?:1(?:\.0)?)?$/.test(String(version).trim())) {
+  if (/^(?:v?1(?:\.\d+)*)?$/i.test(String(version).trim())) {
     manifest["schema_version"] = "v1";
   }
   for (const key of ["image", "image_digest", "openapi", "runtime"]) {
@@ -68,9 +75,10 @@ function spellSections(manifest: Table): void {
     if (key === "initramfs" && typeof artifact["format"] === "string") {
       delete artifact["format"];
     }
-    dropIfBlank(artifact, "url");
-    const isEmpty = artifact["url"] === undefined &&
-      artifact["checksum"] === undefined;
+    // Without a file its other keys say nothing; a url that is not there at
+    // all may be a mistyped one.
+    const isEmpty = isBlank(artifact["url"]) ||
+      Object.keys(artifact).every((each) => each === "format");
     if (isEmpty) delete manifest[key];
   }
   for (const disk of tables(manifest["disks"])) {
@@ -81,14 +89,43 @@ function spellSections(manifest: Table): void {
     for (const key of ["timeout_ms", "interval_ms"]) dropIfZero(health, key);
     dropIfBlank(health, "endpoint");
     if (health["endpoint"] === undefined) delete manifest["health_check"];
+    rootPath(health, "endpoint");
   }
+  spellActions(manifest);
   spellCloudInit(manifest["cloud_init"]);
+  const devices = manifest["devices"];
+  if (isTable(devices)) spellPciAddresses(devices);
   const init = manifest["init"];
   if (isTable(init)) {
     dropIfBlank(init, "path");
     if (init["none"] === false) delete init["none"];
     if (Object.keys(init).length === 0) delete manifest["init"];
   }
+}
+
+/** The original left out an action without a name. */
+function spellActions(manifest: Table): void {
+  const actions = manifest["actions"];
+  if (!isTable(actions)) return;
+  manifest["actions"] = Object.fromEntries(
+    Object.entries(actions).filter(([name]) => !isBlank(name)),
+  );
+  for (const action of Object.values(actions)) {
+    if (!isTable(action)) continue;
+    dropIfBlank(action, "description");
+    rootPath(action, "path");
+  }
+}
+
+/** `01:00.0`, as lspci prints it, is of PCI domain 0. */
+function spellPciAddresses(devices: Table): void {
+  const addresses = devices["pci_passthrough"];
+  if (!Array.isArray(addresses)) return;
+  devices["pci_passthrough"] = addresses.map((address) =>
+    /^\s*[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\s*$/i.test(String(address))
+      ? `0000:${String(address).trim()}`
+      : address
+  );
 }
 
 /** A document with neither text nor file is none. */
@@ -118,6 +155,9 @@ function spellWorkload(manifest: Table): void {
   for (const key of ["type", "base_url", "workdir", "user"]) {
     dropIfBlank(workload, key);
   }
+  rootPath(workload, "workdir");
+  const own = workload["env"];
+  if (isTable(own)) workload["env"] = withTrimmedNames(own);
   if (typeof workload["entrypoint"] === "string") {
     workload["entrypoint"] = [workload["entrypoint"]];
   }
@@ -139,9 +179,28 @@ function tables(value: unknown): Table[] {
   return Array.isArray(value) ? value.filter(isTable) : [];
 }
 
-function dropIfBlank(table: Table, key: string): void {
+/** Variables by name without the spaces around it; none without a name. */
+function withTrimmedNames(env: Table): Table {
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [name.trim(), value] as const)
+      .filter(([name]) => name !== ""),
+  );
+}
+
+/** A path that does not say so begins at the root. */
+function rootPath(table: Table, key: string): void {
   const value = table[key];
-  if (typeof value === "string" && value.trim() === "") delete table[key];
+  if (typeof value !== "string" || isBlank(value)) return;
+  const path = value.trim();
+  if (!path.startsWith("/") && !path.includes("://")) table[key] = `/${path}`;
+}
+
+function isBlank(value: unknown): boolean {
+  return typeof value === "string" && value.trim() === "";
+}
+
+function dropIfBlank(table: Table, key: string): void {
+  if (isBlank(table[key])) delete table[key];
 }
 
 function dropIfZero(table: Table, key: string): void {

@@ -53,7 +53,7 @@ export const workloadSchema = z.strictObject({
     examples: ["http"],
   }),
   base_url: word(2048).regex(
-    /^https?:\/\/[^\s/]+/,
+    /^https?:\/\/[^\s/]+/i,
     "is not an http:// or https:// URL",
   ).optional().meta({
     description: "Where the workload answers, seen from inside the guest",
@@ -81,6 +81,10 @@ export const workloadSchema = z.strictObject({
   ).optional().meta({
     description: "Who the workload runs as: name or uid, `:` group or gid",
     examples: ["1000:1000"],
+  }),
+  groups: z.array(z.int().min(0).max(4_294_967_294)).max(64).default([]).meta({
+    description: "Further groups of the workload, by gid",
+    examples: [[33]],
   }),
   restart: oneOf(RESTART_POLICIES).default("no").meta({
     description: "Whether the shim starts the workload again when it ends",

@@ -8,7 +8,7 @@
  */
 
 import assert from "node:assert/strict";
-import { bareRoot } from "./bare_root.ts";
+import { debianTree } from "./debian_tree.ts";
 import { built, source } from "./built.ts";
 import { until } from "./until.ts";
 
@@ -17,6 +17,9 @@ export interface Result {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+/** What Volant's users install beside it. */
+const RUNTIME_PACKAGES = ["qemu-system-x86", "passt"];
 
 const ENVIRONMENT = { PATH: "/usr/bin:/usr/sbin", HOME: "/root" };
 const DEADLINE_MS = 120_000;
@@ -46,7 +49,7 @@ export class BareHost implements AsyncDisposable {
   }
 
   static async start(): Promise<BareHost> {
-    const tree = await bareRoot();
+    const tree = await debianTree(RUNTIME_PACKAGES);
     const work = await Deno.makeTempDir({ prefix: "volant-bare-" });
     const anchor = new Deno.Command("unshare", {
       args: [

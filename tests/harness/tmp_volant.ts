@@ -63,7 +63,8 @@ export class TmpVolant implements AsyncDisposable {
     return this.#daemon.pid;
   }
 
-  async startDaemon(): Promise<void> {
+  /** `env` is added to the daemon's environment for this once. */
+  async startDaemon(env: Readonly<Record<string, string>> = {}): Promise<void> {
     // To a file: a daemon must not stall because nobody reads its log. In a
     // session of its own: Ctrl-C in a terminal is not meant for it.
     this.#daemon = new Deno.Command("/bin/sh", {
@@ -73,7 +74,7 @@ export class TmpVolant implements AsyncDisposable {
         built("volant"),
         `${this.folder}/daemon.log`,
       ],
-      env: this.#env,
+      env: { ...this.#env, ...env },
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -150,6 +151,18 @@ export class TmpVolant implements AsyncDisposable {
   async crashDaemon(): Promise<void> {
     await this.endDaemon("SIGKILL");
     await this.startDaemon();
+  }
+
+  /** Resolves once the daemon has ended by itself. */
+  async daemonEnded(): Promise<void> {
+    const daemon = this.#daemon;
+    assert.ok(daemon, "the daemon runs");
+    await until("the daemon has ended", async () => {
+      const pause = new Promise((wake) => setTimeout(wake, 20, false));
+      return await Promise.race([daemon.status.then(() => true), pause]) ===
+        true;
+    });
+    this.#daemon = undefined;
   }
 
   async endDaemon(signal: Deno.Signal): Promise<number> {

@@ -8,15 +8,14 @@
 
 import assert from "node:assert/strict";
 import { buildAppliance } from "../harness/appliance.ts";
-import { filesBelow, TmpVolant } from "../harness/tmp_volant.ts";
-import { until } from "../harness/until.ts";
+import { assertTrue } from "../harness/invariants.ts";
+import { TmpVolant } from "../harness/tmp_volant.ts";
 
 const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 40);
 const SEED = Number(Deno.env.get("SEED") ?? Date.now() % 1_000_000);
 const NAMES = ["a", "b", "c"];
 /** Longer than any step of an operation takes, so that each may be hit. */
 const KILL_WITHIN_MS = 900;
-const LIVE = ["starting", "running", "stopping"];
 
 /** mulberry32: a small generator whose whole state is its seed. */
 function random(seed: number): () => number {
@@ -27,68 +26,6 @@ function random(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
-}
-
-interface Seen {
-  readonly id: number;
-  readonly name: string;
-  readonly status: string;
-  readonly pid?: number;
-}
-
-/** Pids of VMMs and monitors that work in this daemon's run directories. */
-function machines(volant: TmpVolant): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    let words = "";
-    try {
-      words = Deno.readTextFileSync(`/proc/${name}/cmdline`);
-    } catch {
-      continue; // It ended meanwhile.
-    }
-    const [, id] = new RegExp(`${volant.runtimeDir}/vms/(\\d+)`).exec(words) ??
-      [];
-    if (id !== undefined) found.set(id, [...found.get(id) ?? [], Number(name)]);
-  }
-  return found;
-}
-
-async function assertTrue(volant: TmpVolant, round: string): Promise<void> {
-  const look = async () => {
-    const vms: Seen[] = await volant.json("vm", "list");
-    const running = machines(volant);
-    const wrong: string[] = [];
-    for (const { id, name, status } of vms) {
-      const isLive = LIVE.includes(status);
-      if (isLive !== running.has(String(id))) {
-        wrong.push(
-          `${name} is ${status}, processes: ${running.get(String(id))}`,
-        );
-      }
-    }
-    const ids = new Set(vms.map(({ id }) => String(id)));
-    for (const id of running.keys()) {
-      if (!ids.has(id)) wrong.push(`a machine of no VM: ${id}`);
-    }
-    for (
-      const folder of [`${volant.runtimeDir}/vms`, `${volant.stateDir}/vms`]
-    ) {
-      for (const { name } of Deno.readDirSync(folder)) {
-        if (!ids.has(name)) wrong.push(`${folder}/${name} belongs to no VM`);
-      }
-    }
-    const artifacts = filesBelow(`${volant.stateDir}/artifacts`);
-    if (artifacts.length > (vms.length > 0 ? 1 : 0)) {
-      wrong.push(`artifacts nobody uses: ${artifacts.join(", ")}`);
-    }
-    return wrong;
-  };
-  let wrong: string[] = [];
-  await until("all is true", async () => {
-    wrong = await look();
-    return wrong.length === 0;
-  }, 20_000).catch(() => assert.fail(`${round}: ${wrong.join("; ")}`));
 }
 
 Deno.test(`a daemon killed ${ROUNDS} times at random loses and leaves nothing (SEED=${SEED})`, async () => {

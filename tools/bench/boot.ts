@@ -13,15 +13,13 @@ import {
   qemuCommand,
 } from "../../src/daemon/hypervisors/qemu/command.ts";
 import type { BootSpec } from "../../src/daemon/hypervisors/hypervisor.ts";
-import { encodeBootConfig } from "../../src/guest/boot_config.ts";
-import { BOOT_CONFIG_DEFAULTS } from "../../src/guest/boot_config.ts";
-import { built, source } from "../../tests/harness/built.ts";
+import { built } from "../../tests/harness/built.ts";
+import { initramfsGuest, MEMORY_MIB, rootfsGuest } from "./boot_guests.ts";
 import { debianCloudKernel } from "./debian_kernel.ts";
 import { elfEntry } from "./elf_entry.ts";
 import { type Figure, output, rounded } from "./figure.ts";
 
 const QEMU = "qemu-system-x86_64";
-const MEMORY_MIB = 64;
 const BUSYBOX = "/bin/busybox";
 
 type Model = "mmio" | "acpi_pci";
@@ -31,26 +29,27 @@ export async function benchBoot(): Promise<Figure[]> {
   try {
     const { stdout } = await output(QEMU, ["--version"]);
     const qemu = stdout.split("\n")[0] ?? "";
-    const spec = await helloSpec(folder);
     const debian = await countDebian(folder);
     const baseline = rounded(debian.count / 1e6, 5);
     const figures: Figure[] = [];
-    for (const model of ["mmio", "acpi_pci"] as const) {
-      const count = await countBoot(modelCommand(model, spec));
-      const value = rounded(count / 1e6, 4);
-      figures.push({
-        key: `boot.initramfs${
-          model === "mmio" ? "" : "_acpi_pci"
-        }.minstructions`,
-        value,
-        unit: "million instructions",
-        baseline,
-        ratio: rounded(value / baseline),
-        how:
-          `examples/hello (busybox httpd), ${MEMORY_MIB} MiB, 1 vCPU, NIC, boot config disk, control port and output attached, microvm ${
-            model === "mmio" ? "acpi=off" : "acpi=on with PCI"
-          }, -cpu max,-erms, -icount shift=0; ${qemu}`,
-      });
+    for (const [name, { what, spec }] of Object.entries(await guests(folder))) {
+      for (const model of ["mmio", "acpi_pci"] as const) {
+        const count = await countBoot(modelCommand(model, spec));
+        const value = rounded(count / 1e6, 4);
+        figures.push({
+          key: `boot.${name}${
+            model === "mmio" ? "" : "_acpi_pci"
+          }.minstructions`,
+          value,
+          unit: "million instructions",
+          baseline,
+          ratio: rounded(value / baseline),
+          how:
+            `${what}, ${MEMORY_MIB} MiB, 1 vCPU, NIC, boot config disk, control port and output attached, microvm ${
+              model === "mmio" ? "acpi=off" : "acpi=on with PCI"
+            }, -cpu max,-erms, -icount shift=0; ${qemu}`,
+        });
+      }
     }
     figures.push({
       key: "boot.debian_cloud.minstructions",
@@ -65,47 +64,27 @@ export async function benchBoot(): Promise<Figure[]> {
   }
 }
 
-/** The boot of examples/hello, as the daemon would ask for it. */
-async function helloSpec(folder: string): Promise<BootSpec> {
-  const artifact = `${folder}/hello.cpio`;
-  await output(built("volant"), [
-    "build",
-    source("examples/hello/fledge.toml"),
-    "--output",
-    artifact,
-  ]);
-  const { workload } = JSON.parse(
-    await Deno.readTextFile(`${artifact}.manifest.json`),
-  );
-  const config = encodeBootConfig({
-    ...BOOT_CONFIG_DEFAULTS,
-    hostname: "hello",
-    ip: "10.0.2.15/24",
-    gateway: "10.0.2.2",
-    dns: ["10.0.2.3"],
-    args: [...workload.entrypoint, ...workload.args],
-    control: "/dev/ttyS1",
-    output: "/dev/ttyS2",
-    off: "reset",
-  });
-  await Deno.writeFile(`${folder}/boot.conf`, config);
+interface Guest {
+  readonly what: string;
+  readonly spec: BootSpec;
+}
+
+/** By the middle of their keys. */
+async function guests(folder: string): Promise<Record<string, Guest>> {
+  const rootfs = "busybox httpd on erofs, overlay, pivot";
   return {
-    name: "hello",
-    runDir: folder,
-    logDir: folder,
-    kernelPath: built("kernels/vmlinux-generic"),
-    kernelArgs: ["volant.config=/dev/vda"],
-    initramfsPath: artifact,
-    vcpus: 1,
-    memoryMib: MEMORY_MIB,
-    disks: [{ path: `${folder}/boot.conf`, readOnly: true }],
-    nic: {
-      kind: "stream",
-      mac: "02:00:00:00:00:01",
-      companion: () => [],
+    initramfs: {
+      what: "examples/hello (busybox httpd)",
+      spec: await initramfsGuest(folder),
     },
-    hasShim: true,
-    graceMs: 1000,
+    rootfs: {
+      what: `${rootfs}, upper layer on a new state disk`,
+      spec: await rootfsGuest(folder, "state-disk"),
+    },
+    rootfs_ephemeral: {
+      what: `${rootfs}, upper layer on a tmpfs`,
+      spec: await rootfsGuest(folder, "tmpfs"),
+    },
   };
 }
 

@@ -5,12 +5,14 @@
  */
 
 import { buildCommand } from "@stricli/core";
-import type { BuildProgress } from "../../builder/build.ts";
 import { Fault } from "../../lib/fault.ts";
 import { folders } from "../../lib/folders.ts";
+import { cacheFolder } from "../cache_folder.ts";
 import type { Context } from "../context.ts";
 import { help, JSON_FLAG } from "../flags.ts";
 import { formatBytes } from "../format.ts";
+import { progressPrinter } from "../progress.ts";
+import { anyFile } from "../proposals.ts";
 import { stopOnSignals } from "../signals.ts";
 
 interface Flags {
@@ -49,6 +51,7 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
       output: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: anyFile,
         optional: true,
         placeholder: "FILE",
         brief: "FILE: the artifact (default: named after the manifest, here)",
@@ -56,6 +59,7 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
       manifest: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: anyFile,
         optional: true,
         placeholder: "FILE",
         brief: "FILE: the manifest (default: manifest.toml beside fledge.toml)",
@@ -63,6 +67,7 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
       config: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: anyFile,
         optional: true,
         placeholder: "FILE",
         brief: "FILE: the recipe, another way to name it",
@@ -79,6 +84,7 @@ export const build = buildCommand<Flags, [string | undefined], Context>({
       kind: "tuple",
       parameters: [{
         parse: String,
+        proposeCompletions: anyFile,
         optional: true,
         placeholder: "FILE",
         brief: "The recipe (default: fledge.toml)",
@@ -115,7 +121,7 @@ async function buildFrom(
     manifestPath: manifest,
     outputPath: output,
     shimPath: (await unpackAssets(stateDir)).shim,
-    cacheDir: cacheDir(env, stateDir),
+    cacheDir: cacheFolder(env),
     sourceDateEpoch: env("SOURCE_DATE_EPOCH"),
     signal: stop.signal,
     progress: progressPrinter(out),
@@ -155,32 +161,4 @@ async function withFirstStep(error: unknown, recipe: string): Promise<unknown> {
     cause: error,
     hint: "`volant build --init` writes one to start from",
   });
-}
-
-function cacheDir(
-  env: (name: string) => string | undefined,
-  stateDir: string,
-): string {
-  const named = env("VOLANT_CACHE");
-  if (named) return named;
-  const base = env("XDG_CACHE_HOME") ||
-    (env("HOME") && `${env("HOME")}/.cache`);
-  return base ? `${base}/volant` : `${stateDir}/cache`;
-}
-
-/** Steps as lines; bytes as one line that a terminal sees counting. */
-function progressPrinter(
-  out: Context["out"],
-): (progress: BuildProgress) => void {
-  let percentShown = -1;
-  return (progress) => {
-    if (progress.kind === "step") return out.note(progress.line);
-    if (!out.stderr.isTerminal) return;
-    const { done, total } = progress;
-    const percent = Math.floor(done / Math.max(total, 1) * 100);
-    if (percent === percentShown) return;
-    percentShown = percent;
-    out.status(`${percent} % of ${formatBytes(total)}`);
-    if (done >= total) out.note("");
-  };
 }

@@ -48,6 +48,23 @@ export const docsManifest = buildCommand<Record<never, never>, [], Context>({
   },
 });
 
+export const docsSchema = buildCommand<Record<never, never>, [], Context>({
+  docs: help({
+    brief: "Print the JSON Schema of the manifest",
+    text: "Editors complete and check a manifest.json with it.",
+    examples: [
+      ["volant docs schema > manifest.schema.json", "Give it to an editor"],
+    ],
+  }),
+  parameters: {},
+  async func() {
+    const { manifestJsonSchema } = await import(
+      "../../manifest/json_schema.ts"
+    );
+    this.out.json(manifestJsonSchema());
+  },
+});
+
 export const docsFledge = buildCommand<Record<never, never>, [], Context>({
   docs: help({
     brief: "Print the page of fledge.toml's keys",

@@ -14,6 +14,7 @@ import type { Context } from "../context.ts";
 import { followEvents } from "../event_stream.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help } from "../flags.ts";
 import { plain } from "../format.ts";
+import { vmNames } from "../proposals.ts";
 
 interface Flags extends DaemonFlags {
   readonly vm?: string;
@@ -35,6 +36,7 @@ export const events = buildCommand<Flags, [], Context>({
       vm: {
         kind: "parsed",
         parse: vmName,
+        proposeCompletions: vmNames,
         optional: true,
         placeholder: "NAME",
         brief: "NAME: only those of this VM",

@@ -5,41 +5,32 @@
  */
 
 import { buildCommand } from "@stricli/core";
-import {
-  createVm,
-  type CreateVmInput,
-  type PublishedPort,
-  type VmConfig,
-} from "../../api/vms.ts";
+import { createVm, type CreateVmInput } from "../../api/vms.ts";
+import { Fault } from "../../lib/fault.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import type { Context } from "../context.ts";
 import {
   DAEMON_FLAGS,
   type DaemonFlags,
   help,
-  ONE_NAME,
+  NEW_NAME,
   WAIT_FLAGS,
   type WaitFlags,
 } from "../flags.ts";
+import { pluginNames } from "../plugin_text.ts";
+import { anyFile } from "../proposals.ts";
+import {
+  VM_OPTION_ALIASES,
+  VM_OPTION_FLAGS,
+  type VmOptionFlags,
+  vmOptions,
+} from "../vm_options.ts";
 import { isNow, publishedPort } from "../vm_text.ts";
 import { whileWaiting } from "../waiting.ts";
-import {
-  parseCount,
-  parseEnv,
-  parseEnvFile,
-  parseMemory,
-  parsePublish,
-} from "../words.ts";
 
-interface Flags extends DaemonFlags, WaitFlags {
-  readonly manifest: string;
-  readonly cpus?: number;
-  readonly memory?: number;
-  readonly publish?: readonly PublishedPort[];
-  readonly env?: readonly string[];
-  readonly envFile?: readonly string[];
-  readonly network?: "user" | "none";
-  readonly restart?: "no" | "on-failure" | "always";
+interface Flags extends DaemonFlags, WaitFlags, VmOptionFlags {
+  readonly manifest?: string;
+  readonly plugin?: string;
   readonly kernel?: string;
   readonly kernelArg?: readonly string[];
   readonly noStart?: boolean;
@@ -47,13 +38,17 @@ interface Flags extends DaemonFlags, WaitFlags {
 
 export const vmCreate = buildCommand<Flags, [string], Context>({
   docs: help({
-    brief: "Create a virtual machine from a manifest and start it",
+    brief: "Create a virtual machine from a manifest or a plugin and start it",
     text:
       "What the flags say goes over what the manifest says. Files the manifest names by\nrelative paths are looked for beside it.",
     examples: [
       [
         "volant vm create web --manifest web.cpio.manifest.json --publish 8080:80",
         "Boot it, and make its port 80 reachable at 127.0.0.1:8080",
+      ],
+      [
+        "volant vm create web2 --plugin web --memory 256MiB",
+        "Boot another from the plugin web, with more memory",
       ],
       [
         "volant vm create db --manifest db.toml --memory 1GiB --env PASSWORD",
@@ -76,64 +71,24 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
       manifest: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: anyFile,
+        optional: true,
         placeholder: "FILE",
         brief: "FILE: the manifest, JSON or TOML; - is stdin",
       },
-      cpus: {
-        kind: "parsed",
-        parse: parseCount,
-        optional: true,
-        placeholder: "N",
-        brief: "N: virtual CPUs",
-      },
-      memory: {
-        kind: "parsed",
-        parse: parseMemory,
-        optional: true,
-        placeholder: "SIZE",
-        brief: "64|64MiB|1GiB: memory",
-      },
-      publish: {
-        kind: "parsed",
-        parse: parsePublish,
-        optional: true,
-        variadic: true,
-        placeholder: "[HOST_IP:]HOST_PORT:PORT[/udp]",
-        brief:
-          "[HOST_IP:]HOST_PORT:PORT[/udp]: reach a guest port; replaces those of the manifest",
-      },
-      env: {
+      plugin: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: pluginNames,
         optional: true,
-        variadic: true,
-        placeholder: "NAME[=VALUE]",
-        brief: "NAME[=VALUE]: environment variable of the workload",
+        placeholder: "NAME",
+        brief: "NAME: an installed plugin, in place of a manifest",
       },
-      envFile: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        variadic: true,
-        placeholder: "FILE",
-        brief: "FILE: such variables, one a line",
-      },
-      network: {
-        kind: "enum",
-        values: ["user", "none"],
-        optional: true,
-        brief: "How the guest reaches the network",
-      },
-      restart: {
-        kind: "enum",
-        values: ["no", "on-failure", "always"],
-        optional: true,
-        brief:
-          "Restart by the guest's PID 1; a crashed VMM stays crashed in this version",
-      },
+      ...VM_OPTION_FLAGS,
       kernel: {
         kind: "parsed",
         parse: String,
+        proposeCompletions: anyFile,
         optional: true,
         placeholder: "FILE",
         brief: "FILE: boot this uncompressed kernel",
@@ -154,13 +109,11 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
       },
       ...WAIT_FLAGS,
     },
-    aliases: { m: "manifest", p: "publish", e: "env" },
-    positional: ONE_NAME,
+    aliases: { m: "manifest", ...VM_OPTION_ALIASES },
+    positional: NEW_NAME,
   },
   async func(flags, name) {
-    const { readManifestFile } = await import("../manifest_file.ts");
-    const manifest = await readManifestFile(flags.manifest);
-    const input = await requestFrom(name, manifest, flags, this);
+    const input = await requestFrom(name, flags, this);
     using client = this.connect(flags.socket);
     const wait = input.wait ?? "running";
     const vm = await whileWaiting(
@@ -178,26 +131,16 @@ export const vmCreate = buildCommand<Flags, [string], Context>({
 
 async function requestFrom(
   name: string,
-  manifest: Manifest,
   flags: Flags,
   context: Context,
 ): Promise<CreateVmInput> {
-  const { cpus, memory, timeout } = flags;
-  const { publish, network, restart, kernelArg } = flags;
-  const env = await environment(flags, context);
+  const { timeout, kernelArg } = flags;
   const kernel = flags.kernel === undefined
     ? undefined
     : await existingFile(flags.kernel, "kernel");
-  const config: VmConfig = {
-    manifest,
-    resources: {
-      ...(cpus === undefined ? {} : { cpu_cores: cpus }),
-      ...(memory === undefined ? {} : { memory_mb: memory }),
-    },
-    ...(network === undefined ? {} : { network: { mode: network } }),
-    ...(publish === undefined ? {} : { expose: publish }),
-    ...(Object.keys(env).length === 0 ? {} : { env }),
-    ...(restart === undefined ? {} : { restart }),
+  const config: CreateVmInput["config"] = {
+    ...await origin(name, flags),
+    ...await vmOptions(flags, context),
     ...(kernelArg === undefined ? {} : { kernel_cmdline: kernelArg.join(" ") }),
     ...(kernel === undefined ? {} : { kernel_override: kernel }),
   };
@@ -210,23 +153,23 @@ async function requestFrom(
   };
 }
 
-/** The variables of the files, and over them those of the flags. */
-async function environment(
-  { env = [], envFile = [] }: Flags,
-  context: Context,
-): Promise<Readonly<Record<string, string>>> {
-  const lookUp = (name: string) => context.env(name);
-  const { unreadable } = await import("../manifest_file.ts");
-  const fromFiles = await Promise.all(envFile.map(async (path) => {
-    const text = await Deno.readTextFile(path).catch((cause) => {
-      throw unreadable(path, "environment file", cause);
-    });
-    return parseEnvFile(text, path, lookUp);
-  }));
-  return Object.fromEntries([
-    ...fromFiles.flat(),
-    ...env.map((word) => parseEnv(word, lookUp)),
-  ]);
+/** What it is made from: one of the two. */
+async function origin(
+  name: string,
+  { manifest, plugin }: Flags,
+): Promise<{ readonly manifest: Manifest } | { readonly plugin: string }> {
+  if (manifest !== undefined && plugin === undefined) {
+    const { readManifestFile } = await import("../manifest_file.ts");
+    return { manifest: await readManifestFile(manifest) };
+  }
+  if (plugin !== undefined && manifest === undefined) return { plugin };
+  throw new Fault(
+    "invalid-input",
+    manifest === undefined
+      ? `Cannot create VM "${name}": neither --manifest nor --plugin is given`
+      : `Cannot create VM "${name}": --manifest and --plugin are both given`,
+    { hint: "Name a manifest's file with --manifest, or an installed plugin" },
+  );
 }
 
 async function existingFile(path: string, what: string): Promise<string> {

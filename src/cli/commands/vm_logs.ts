@@ -5,10 +5,10 @@
  */
 
 import { buildCommand } from "@stricli/core";
-import { type LogLine, logsVm } from "../../api/vms.ts";
+import { logsVm } from "../../api/vms.ts";
 import type { Context } from "../context.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help, ONE_NAME } from "../flags.ts";
-import { plain } from "../format.ts";
+import { printLogLine } from "../log_text.ts";
 import { parseCount } from "../words.ts";
 
 interface Flags extends DaemonFlags {
@@ -71,19 +71,7 @@ export const vmLogs = buildCommand<Flags, [string], Context>({
     });
     for await (const line of lines) {
       if (json) this.out.jsonLine(line);
-      else print(line, timestamps === true, this.out);
+      else printLogLine(line, this.out, { timestamps: timestamps === true });
     }
   },
 });
-
-function print(
-  { timestamp, stream, line }: LogLine,
-  timestamps: boolean,
-  out: Context["out"],
-): void {
-  const sink = stream === "stderr" ? out.stderr : out.stdout;
-  const text = sink.isTerminal ? plain(line) : line;
-  const whole = timestamps && timestamp ? `${timestamp} ${text}` : text;
-  if (stream === "stderr") out.note(whole);
-  else out.line(whole);
-}

@@ -1,35 +1,41 @@
 /**
- * Artifacts held by digest: what a VM boots from, kept as long as a VM uses it.
+ * Artifacts held by digest: what a VM boots from, kept as long as a VM or a
+ * plugin uses it.
  *
- * A file is copied in once, hashed while it is copied, and named only when its
- * digest is known to be right; an interrupted import leaves a file in `incoming`
- * that the next start removes. From its import until its VM is recorded an
- * artifact is held: no record speaks for it yet, and other VMs come and go.
+ * A file is copied or fetched in once, hashed on the way, and named only when
+ * its digest is known to be right; an interrupted import leaves a file in
+ * `incoming` that the next start removes. From its import until its VM or plugin
+ * is recorded an artifact is held: no record speaks for it yet, and other VMs
+ * come and go.
  *
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { Fault } from "../../lib/fault.ts";
-import {
-  makeDir,
-  openRegularFile,
-  removeIfThere,
-  storageFault,
-  writeAll,
-} from "../../lib/files.ts";
+import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { DOWNLOAD_RULES } from "./download.ts";
+import { sourceOf, takeIn } from "./source.ts";
+import type { DownloadRules } from "./transfer.ts";
 
 /** Whether a record names the digest; asked just before a file is removed. */
 export type IsUsed = (digest: string) => boolean;
 
+export interface ArtifactName {
+  /** `http(s)://`, an absolute path, or `sha256:` of a file that is here. */
+  readonly url: string;
+  readonly checksum?: string | undefined;
+}
+
 export class ArtifactStore {
   readonly #folder: string;
+  readonly #rules: DownloadRules;
   /** How many imports of a digest were not released yet. */
   readonly #holds = new Map<string, number>();
   readonly #removals = new Map<string, Promise<void>>();
 
-  constructor(stateDir: string) {
+  constructor(stateDir: string, rules: DownloadRules = DOWNLOAD_RULES) {
     this.#folder = `${stateDir}/artifacts`;
+    this.#rules = rules;
   }
 
   /** Makes the folders and removes what an interrupted import left. */
@@ -47,26 +53,36 @@ export class ArtifactStore {
   }
 
   /**
-   * Takes in the file a manifest names by `url`; resolves with its digest,
-   * which is held until the caller releases it.
-   * Throws `file-not-found`, `checksum-mismatch`, `disk-full`, `not-supported`.
+   * Takes in the file a manifest names; resolves with its digest, which is held
+   * until the caller releases it. What is here already is not read again.
+   * Throws `file-not-found`, `checksum-mismatch`, `disk-full`, `invalid-input`,
+   * `download-failed`.
    */
   async import(
-    { url, checksum }: { readonly url: string; readonly checksum?: string },
+    { url, checksum }: ArtifactName,
     signal: AbortSignal,
   ): Promise<string> {
-    const source = localPath(url);
+    const source = sourceOf(url);
     const wanted = checksum === undefined ? undefined : fullDigest(checksum);
+    if (source.kind === "held") {
+      checkDigest(source.digest, { wanted, shown: url });
+      if (await this.#holdIfHere(source.digest)) return source.digest;
+      throw new Fault(
+        "file-not-found",
+        `Cannot use artifact "${url}": no file of that digest is held`,
+        { hint: "Give the file's path or URL; its digest may stand beside it" },
+      );
+    }
+    if (wanted !== undefined && await this.#holdIfHere(wanted)) return wanted;
     const incoming = `${this.#folder}/incoming/${crypto.randomUUID()}`;
     try {
-      const digest = await copyAndHash(source, incoming, signal);
-      if (wanted !== undefined && wanted !== digest) {
-        throw new Fault(
-          "checksum-mismatch",
-          `Cannot use artifact "${source}": its checksum is ${digest}, not ${wanted}`,
-          { hint: "Build it again, or correct the manifest's checksum" },
-        );
-      }
+      const digest = await takeIn(source, {
+        target: incoming,
+        isPinned: wanted !== undefined,
+        rules: this.#rules,
+        signal,
+      });
+      checkDigest(digest, { wanted, shown: source.shown });
       await this.#place(incoming, digest);
       return digest;
     } finally {
@@ -92,24 +108,45 @@ export class ArtifactStore {
     await removal;
   }
 
-  /** Removes what neither a VM uses nor an import holds. */
+  /** Removes what neither a VM nor a plugin uses and no import holds. */
   async collect(isUsed: IsUsed): Promise<void> {
     for await (const { name } of Deno.readDir(`${this.#folder}/sha256`)) {
       await this.releaseUnused(`sha256:${name}`, isUsed);
     }
   }
 
-  /** The hold comes first, then the file: no removal can begin between. */
+  async #holdIfHere(digest: string): Promise<boolean> {
+    return await this.#hold(digest, async () => {
+      const info = await Deno.lstat(this.path(digest)).catch(() => undefined);
+      return info?.isFile === true;
+    });
+  }
+
   async #place(incoming: string, digest: string): Promise<void> {
+    await this.#hold(digest, async () => {
+      await Deno.rename(incoming, this.path(digest));
+      // A record that names it must not outlive its name.
+      using folder = await Deno.open(`${this.#folder}/sha256`);
+      await folder.sync();
+      return true;
+    });
+  }
+
+  /**
+   * The hold comes first, then `act`: no removal can begin between. It stays
+   * when `act` gives true.
+   */
+  async #hold(digest: string, act: () => Promise<boolean>): Promise<boolean> {
     this.#holds.set(digest, (this.#holds.get(digest) ?? 0) + 1);
+    let stays = false;
     try {
       // One that began earlier would take the new file; its failure is told
       // to whom it concerns.
       await this.#removals.get(digest)?.catch(() => {});
-      await Deno.rename(incoming, this.path(digest));
-    } catch (error) {
-      this.#letGo(digest);
-      throw error;
+      stays = await act();
+      return stays;
+    } finally {
+      if (!stays) this.#letGo(digest);
     }
   }
 
@@ -125,43 +162,17 @@ function fullDigest(checksum: string): string {
   return checksum.startsWith("sha256:") ? checksum : `sha256:${checksum}`;
 }
 
-function localPath(url: string): string {
-  if (url.startsWith("/")) return url;
-  if (url.startsWith("file://")) {
-    return decodeURIComponent(new URL(url).pathname);
-  }
+function checkDigest(
+  digest: string,
+  { wanted = digest, shown }: {
+    readonly wanted: string | undefined;
+    readonly shown: string;
+  },
+): void {
+  if (wanted === digest) return;
   throw new Fault(
-    "not-supported",
-    `Cannot fetch artifact "${url}": only local files can be used`,
-    { hint: "Give an absolute path, or file:// and one" },
+    "checksum-mismatch",
+    `Cannot use artifact "${shown}": its checksum is ${digest}, not ${wanted}`,
+    { hint: "Build it again, or correct the manifest's checksum" },
   );
-}
-
-async function copyAndHash(
-  source: string,
-  target: string,
-  signal: AbortSignal,
-): Promise<string> {
-  using from = await openRegularFile(source, {
-    what: "artifact",
-    hint: "Check the url in the manifest",
-  });
-  try {
-    // Readable by the VMM, which may run as somebody else, under any umask.
-    using to = await Deno.open(target, {
-      write: true,
-      createNew: true,
-    });
-    await Deno.chmod(target, 0o644);
-    const hash = createHash("sha256");
-    for await (const chunk of from.readable) {
-      signal.throwIfAborted();
-      hash.update(chunk);
-      await writeAll(to, chunk);
-    }
-    await to.sync();
-    return `sha256:${hash.digest("hex")}`;
-  } catch (error) {
-    throw storageFault(error, "write", target);
-  }
 }

@@ -16,13 +16,15 @@ import type { MachineState } from "../machines/machine_state.ts";
 
 export interface DiskSpec {
   readonly path: string;
+  /** Never guessed: a guest could write another format's magic. */
+  readonly format: "raw" | "qcow2";
   readonly readOnly: boolean;
 }
 
 /**
  * A network interface. `stream`: a companion program beside the VMM speaks
  * Ethernet frames, each with its length before it, on a descriptor whose number
- * it is told. `tap`: a TAP device that exists and that the VMM may open.
+ * it is told. `tap`: a TAP device that exists; the monitor opens it for the VMM.
  */
 export type NicSpec =
   | {

@@ -19,6 +19,8 @@ export interface MonitorConf {
     /** Descriptors that join VMM and companion. */
     readonly link: { readonly vmm: number; readonly companion: number };
   };
+  /** A TAP device that is there, and the VMM's descriptor for it. */
+  readonly tap?: { readonly vmm: number; readonly name: string };
   readonly runAs?: {
     readonly uid: number;
     readonly gid: number;
@@ -41,6 +43,9 @@ export function encodeMonitorConf(conf: MonitorConf): Uint8Array {
     const { command, link } = conf.companion;
     for (const word of command) records.push(["companion", word]);
     records.push(["link", `${link.vmm} ${link.companion}`]);
+  }
+  if (conf.tap !== undefined) {
+    records.push(["tap", `${conf.tap.vmm} ${conf.tap.name}`]);
   }
   if (conf.runAs !== undefined) {
     const { uid, gid, groups } = conf.runAs;

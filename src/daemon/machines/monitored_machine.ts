@@ -14,6 +14,7 @@ import { pause, until } from "../../lib/deadline.ts";
 import { execute } from "../../lib/exec.ts";
 import { Fault } from "../../lib/fault.ts";
 import { readTextIfThere, writeFileAtomic } from "../../lib/files.ts";
+import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
 import { hostBootId, isAlive, killProcess } from "./identity.ts";
 import { type MachineState, parseMachineState } from "./machine_state.ts";
@@ -27,6 +28,9 @@ const COMMAND_TRIES = 10;
 /** A monitor that was killed takes its VMM along; this long to see it gone. */
 const GONE_MS = 5000;
 
+/** A monitor that was started needs so long, at most, to start its VMM. */
+const STARTING_MS = 10_000;
+
 export async function launchMonitor(
   monitorPath: string,
   run: RunDir,
@@ -34,6 +38,7 @@ export async function launchMonitor(
   signal: AbortSignal,
 ): Promise<Machine> {
   await writeFileAtomic(run.monitorConf, encodeMonitorConf(conf));
+  step("start:monitor-conf-written");
   const { status, stderr } = await execute(monitorPath, [run.path], {
     clearEnv: true,
     signal,
@@ -54,9 +59,25 @@ export async function adoptMachine(
   path: string,
 ): Promise<Machine | undefined> {
   const run = runDirAt(path);
-  const text = await readTextIfThere(run.monitorState);
-  if (text === undefined) return undefined;
+  // One whose daemon was killed in the middle of the start goes on starting,
+  // and holds the folder's lock before it looks for what it is to start.
+  const text = await until(async () => {
+    const isHeld = await isLocked(path);
+    const found = await readTextIfThere(run.monitorState);
+    return found ?? (isHeld ? undefined : "");
+  }, STARTING_MS);
+  if (text === undefined || text === "") return undefined;
   return new MonitoredMachine(run, parseMachineState(text));
+}
+
+async function isLocked(folder: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(folder);
+    return !await file.tryLock(true);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 class MonitoredMachine implements Machine {

@@ -5,29 +5,32 @@
  */
 
 import { Fault } from "../../lib/fault.ts";
+import { refuseAddress } from "./lease_request.ts";
 import type { Network } from "./network.ts";
 
 export const noNetwork: Network = {
   mode: "none",
 
-  lease(vmName, publish) {
-    if (publish.length > 0) {
-      return Promise.reject(
-        new Fault(
-          "not-supported",
-          `Cannot publish port ${
-            publish[0]?.port
-          } of VM "${vmName}": its network mode is "none"`,
-          { hint: "Use --network user, or leave the port out" },
-        ),
-      );
-    }
-    return Promise.resolve({ mode: "none", ip: "", mac: "", publish });
+  // deno-lint-ignore require-await -- a fault is a rejection
+  async lease(request) {
+    const { vmName, publish } = request;
+    refuseAddress(request, "none");
+    const [first] = publish;
+    if (first === undefined) return { mode: "none", ip: "", mac: "", publish };
+    throw new Fault(
+      "not-supported",
+      `Cannot publish port ${first.port} of VM "${vmName}": its network mode is "none"`,
+      { hint: "Use --network user, or leave the port out" },
+    );
   },
 
-  attach() {
-    return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() });
-  },
+  release() {},
+
+  attach: () => Promise.resolve({}),
+
+  detach: () => Promise.resolve(),
+
+  reconcile: () => Promise.resolve(),
 
   reach: () => undefined,
 };

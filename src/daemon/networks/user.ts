@@ -11,6 +11,8 @@
 
 import { Fault } from "../../lib/fault.ts";
 import type { PublishedPort } from "../../api/vms.ts";
+import { checkHostPort } from "./host_port.ts";
+import { refuseAddress } from "./lease_request.ts";
 import { macAddress } from "./mac.ts";
 import type { Network, NetworkLease } from "./network.ts";
 
@@ -29,12 +31,16 @@ export function userNetwork({ findPasst }: UserNetworkOptions): Network {
   return {
     mode: "user",
 
-    async lease(vmName, publish) {
+    async lease(request) {
+      const { vmName, publish } = request;
+      refuseAddress(request, "user");
       const mac = await macAddress(vmName, GUEST);
       return { mode: "user", ip: GUEST, mac, publish };
     },
 
-    async attach(lease) {
+    release() {},
+
+    async attach({ lease }) {
       const { path } = await findPasst();
       for (const port of lease.publish) checkFree(port);
       return {
@@ -44,10 +50,13 @@ export function userNetwork({ findPasst }: UserNetworkOptions): Network {
           companion: (fd) => passtCommand(path, fd, lease),
         },
         guest: { ip: `${GUEST}/${PREFIX}`, gateway: GATEWAY, dns: [DNS] },
-        // passt belongs to the machine's monitor and ends with it.
-        [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },
+
+    // passt belongs to the machine's monitor and ends with it.
+    detach: () => Promise.resolve(),
+
+    reconcile: () => Promise.resolve(),
 
     reach({ publish }, port) {
       const found = publish.find((each) =>
@@ -104,7 +113,8 @@ function ports(
 }
 
 /** Says now and in words what passt would say later in its log. */
-function checkFree({ host_ip, host_port, protocol }: Required<PublishedPort>) {
+function checkFree(port: Required<PublishedPort>): void {
+  const { host_ip, host_port } = port;
   // passt never runs as root, whoever asks here.
   const first = Number(
     Deno.readTextFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start"),
@@ -119,15 +129,5 @@ function checkFree({ host_ip, host_port, protocol }: Required<PublishedPort>) {
       },
     );
   }
-  if (protocol === "udp") return;
-  try {
-    Deno.listen({ hostname: host_ip, port: host_port }).close();
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    throw new Fault(
-      "port-in-use",
-      `Cannot publish on ${host_ip}:${host_port}: ${text}`,
-      { cause, hint: "Publish on another host port, or free this one" },
-    );
-  }
+  checkHostPort(port);
 }

@@ -8,6 +8,8 @@
 import type { Endpoint } from "../../api/endpoint.ts";
 import type { EndpointSchema } from "../../api/endpoint_schema.ts";
 import { vmEvents } from "../../api/events.ts";
+import * as plugins from "../../api/plugins.ts";
+import * as pluginSchemas from "../../api/plugins_schema.ts";
 import { getHealth, getInfo, getStatus, getSummary } from "../../api/system.ts";
 import {
   healthSchema,
@@ -33,6 +35,21 @@ export const CONTRACT: readonly Contract[] = [
   { endpoint: vms.restartVm, schema: schemas.restartVmSchema },
   { endpoint: vms.waitVm, schema: schemas.waitVmSchema },
   { endpoint: vms.logsVm, schema: schemas.logsVmSchema },
+  { endpoint: plugins.listPlugins, schema: pluginSchemas.listPluginsSchema },
+  {
+    endpoint: plugins.installPlugin,
+    schema: pluginSchemas.installPluginSchema,
+  },
+  { endpoint: plugins.getPlugin, schema: pluginSchemas.getPluginSchema },
+  {
+    endpoint: plugins.getPluginManifest,
+    schema: pluginSchemas.getPluginSchema,
+  },
+  { endpoint: plugins.deletePlugin, schema: pluginSchemas.deletePluginSchema },
+  {
+    endpoint: plugins.setPluginEnabled,
+    schema: pluginSchemas.setPluginEnabledSchema,
+  },
   { endpoint: vmEvents, schema: vmEventsSchema },
   { endpoint: getHealth, schema: healthSchema },
   { endpoint: getStatus, schema: healthSchema },

@@ -25,6 +25,7 @@ export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
     streamRoute(logsVm, logsVmSchema, (input) => {
       const { name, source = "workload", follow = false } = input;
       const vm = vms.get(name);
+      const held = vms.hold(vm);
       const path = `${vms.logDir(vm)}/${FILES[source]}`;
       const gone = new AbortController();
       const batches = logLines(path, {
@@ -34,7 +35,8 @@ export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
         signal: AbortSignal.any([gone.signal, stop]),
       });
       const parse = source === "workload" ? criLines : rawLines;
-      return new Response(ndjson(parse(batches), gone), {
+      const lines = parse(batches);
+      return new Response(ndjson(whileHeld(lines, held), gone), {
         headers: { "content-type": "application/x-ndjson" },
       });
     }),
@@ -49,6 +51,11 @@ function hasEnded(vms: VmService, { name, id }: Vm): boolean {
     if (error instanceof Fault && error.code === "vm-not-found") return true;
     throw error;
   }
+}
+
+async function* whileHeld(batches: Batches, held: Disposable): Batches {
+  using _held = held;
+  yield* batches;
 }
 
 type Batches = AsyncGenerator<readonly LogLine[], void, void>;

@@ -12,6 +12,7 @@ import {
 } from "../../api/system_schema.ts";
 import type { Folders } from "../../lib/folders.ts";
 import type { Hypervisor } from "../hypervisors/hypervisor.ts";
+import type { PluginRegistry } from "../plugins/registry.ts";
 import type { VmService } from "../vm/service.ts";
 import { type Route, route } from "./route.ts";
 
@@ -20,10 +21,11 @@ export interface SystemDeps {
   readonly folders: Folders;
   readonly hypervisor: Hypervisor;
   readonly vms: VmService;
+  readonly plugins: PluginRegistry;
 }
 
 export function systemRoutes(
-  { version, folders, hypervisor, vms }: SystemDeps,
+  { version, folders, hypervisor, vms, plugins }: SystemDeps,
 ): Route[] {
   return [
     route(getHealth, healthSchema, () => ({ status: "ok" })),
@@ -41,10 +43,15 @@ export function systemRoutes(
     }),
     route(getSummary, summarySchema, () => {
       const all = vms.list();
+      const installed = plugins.list()
+        .map(({ name, version, enabled }) => ({ name, version, enabled }));
       return {
         total_vms: all.length,
         by_status: count(all.map(({ status }) => status)),
         by_runtime: count(all.map(({ config }) => config.manifest.runtime)),
+        total_plugins: installed.length,
+        enabled_plugins: installed.filter(({ enabled }) => enabled).length,
+        plugins: installed,
       };
     }),
   ];

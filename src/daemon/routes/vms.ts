@@ -26,28 +26,27 @@ import {
   stopVmSchema,
   waitVmSchema,
 } from "../../api/vms_schema.ts";
-import { checkManifest } from "../../manifest/parse.ts";
+import type { PluginRegistry } from "../plugins/registry.ts";
+import { resolveCreate } from "../plugins/resolve_create.ts";
 import type { VmService } from "../vm/service.ts";
 import { vmView } from "../vm/view.ts";
 import type { Vm } from "../vm/vm.ts";
 import { type Route, route } from "./route.ts";
 
-export function vmRoutes(vms: VmService): Route[] {
+export function vmRoutes(
+  vms: VmService,
+  plugins: PluginRegistry,
+): Route[] {
   const view = (vm: Vm) => vmView(vm, vms.live(vm));
   return [
     route(listVms, listVmsSchema, (input, context) => {
-      const { page, total } = select(vms.list().map(view), input);
+      const all = vms.list().filter((vm) => isOfPlugin(vm, input.plugin));
+      const { page, total } = select(all.map(view), input);
       context.header("X-Total-Count", String(total));
       return page;
     }),
     route(createVm, createVmSchema, async (input) => {
-      const { config } = input;
-      const manifest = checkManifest(config.manifest, "config.manifest");
-      const vm = await vms.create({
-        ...input,
-        config: { ...config, manifest },
-      });
-      return view(vm);
+      return view(await vms.create(resolveCreate(plugins, input)));
     }),
     route(getVm, getVmSchema, ({ name }) => view(vms.get(name))),
     route(deleteVm, deleteVmSchema, ({ name, force = true }) => {
@@ -62,6 +61,12 @@ export function vmRoutes(vms: VmService): Route[] {
     }),
     route(waitVm, waitVmSchema, async (input) => view(await vms.wait(input))),
   ];
+}
+
+/** Of a VM whose manifest was sent with the request, the manifest's name counts. */
+function isOfPlugin({ config }: Vm, plugin: string | undefined): boolean {
+  return plugin === undefined || config.plugin === plugin ||
+    config.manifest.name === plugin;
 }
 
 /** Filters, sorts and cuts a list; exported for its test. */

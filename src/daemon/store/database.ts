@@ -12,10 +12,12 @@ import { DatabaseSync } from "node:sqlite";
 import { Fault } from "../../lib/fault.ts";
 import { storageFault } from "../../lib/files.ts";
 import init from "./migrations/0001_init.sql" with { type: "text" };
+import plugins from "./migrations/0002_plugins.sql" with { type: "text" };
+import leases from "./migrations/0003_leases.sql" with { type: "text" };
 
 export type Database = DatabaseSync;
 
-const MIGRATIONS = [init];
+const MIGRATIONS = [init, plugins, leases];
 
 export function openDatabase(path: string): Database {
   try {

@@ -9,7 +9,7 @@ import type { VmStatus } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
 import { storageFault } from "../../lib/files.ts";
 import type { Vm } from "../vm/vm.ts";
-import type { Database } from "./database.ts";
+import { type Database, transaction } from "./database.ts";
 
 export type NewVm = Pick<
   Vm,
@@ -29,29 +29,47 @@ export class VmStore {
     this.#database = database;
   }
 
-  /** Throws `vm-exists`. */
+  /** Throws `vm-exists`, `address-in-use`. */
   insert(vm: NewVm): Vm {
-    const now = new Date().toISOString();
     try {
-      const { lastInsertRowid } = this.#prepared(
-        `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, created_at, updated_at)
-         VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)`,
-      ).run(
-        vm.name,
-        JSON.stringify(vm.config),
-        JSON.stringify(vm.artifacts),
-        JSON.stringify(vm.lease),
-        vm.hypervisor,
-        now,
-        now,
-      );
-      return this.#row("id = ?", Number(lastInsertRowid)) ?? lost(vm.name);
+      return transaction(this.#database, () => this.#insert(vm));
     } catch (error) {
-      if (String(error).includes("UNIQUE constraint failed: vms.name")) {
+      const text = String(error);
+      if (text.includes("UNIQUE constraint failed: vms.name")) {
         throw vmExists(vm.name);
+      }
+      if (text.includes("UNIQUE constraint failed: leases.address")) {
+        throw new Fault(
+          "address-in-use",
+          `Cannot create VM "${vm.name}": another VM holds ${vm.lease.ip}`,
+          { hint: "Ask for another address, or for none" },
+        );
       }
       throw storageFault(error, "write", this.#path());
     }
+  }
+
+  #insert(vm: NewVm): Vm {
+    const now = new Date().toISOString();
+    const { lastInsertRowid } = this.#prepared(
+      `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, created_at, updated_at)
+       VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)`,
+    ).run(
+      vm.name,
+      JSON.stringify(vm.config),
+      JSON.stringify(vm.artifacts),
+      JSON.stringify(vm.lease),
+      vm.hypervisor,
+      now,
+      now,
+    );
+    const id = Number(lastInsertRowid);
+    // Addresses of the other modes are the same in every VM.
+    if (vm.lease.mode === "bridged") {
+      this.#prepared("INSERT INTO leases (address, vm_id) VALUES (?, ?)")
+        .run(vm.lease.ip, id);
+    }
+    return this.#row("id = ?", id) ?? lost(vm.name);
   }
 
   find(name: string): Vm | undefined {
@@ -102,10 +120,16 @@ export class VmStore {
     this.#prepared("DELETE FROM vms WHERE id = ?").run(vm.id);
   }
 
+  /** Addresses that VMs hold. */
+  addresses(): string[] {
+    return this.#prepared("SELECT address FROM leases").all()
+      .map(({ address }) => String(address));
+  }
+
   /** Whether any VM boots from the artifact of that digest. */
   usesArtifact(digest: string): boolean {
     return this.#prepared(
-      "SELECT 1 FROM vms WHERE json_extract(artifacts, '$.initramfs') = ?",
+      "SELECT 1 FROM vms, json_each(vms.artifacts) WHERE json_each.value = ?",
     ).get(digest) !== undefined;
   }
 

@@ -9,6 +9,7 @@ import {
   BOOT_CONFIG_DEFAULTS,
   BOOT_CONFIG_WORD,
   type BootConfig,
+  type RootDevice,
 } from "../../guest/boot_config.ts";
 import { Fault } from "../../lib/fault.ts";
 import {
@@ -23,17 +24,27 @@ import {
 } from "../../manifest/signals.ts";
 import type { GuestPorts } from "../hypervisors/hypervisor.ts";
 import type { Attachment } from "../networks/network.ts";
+import { rootKernelWords, type RootPlan } from "./root_plan.ts";
 import type { Vm } from "./vm.ts";
 
 /** The kernel cuts its command line at this many bytes on x86-64. */
 const COMMAND_LINE_MAX = 2048;
 
+/** The disks of a guest with the shim, in the order they are attached. */
+export const BOOT_CONFIG_DEVICE = "/dev/vda";
+export const ROOT_DEVICES = { root: "/dev/vdb", state: "/dev/vdc" } as const;
+
 /** Numbers of a VM after its own wishes were laid over the manifest's. */
 export function vmResources(
   { config }: Pick<Vm, "config">,
-): { readonly vcpus: number; readonly memoryMib: number } {
+): {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly diskMib: number;
+} {
   const { manifest, resources } = config;
   return {
+    diskMib: resources?.disk_mb ?? manifest.resources.disk_mb,
     vcpus: resources?.cpu_cores ?? manifest.resources.cpu_cores,
     memoryMib: resources?.memory_mb ?? manifest.resources.memory_mb,
   };
@@ -53,6 +64,7 @@ export function bootConfig(
   vm: Vm,
   ports: GuestPorts,
   { guest }: Attachment,
+  root: RootDevice | undefined,
 ): BootConfig | undefined {
   const { manifest } = vm.config;
   const { workload } = manifest;
@@ -67,6 +79,7 @@ export function bootConfig(
     cwd: workload.workdir ?? "/",
     uid,
     gid,
+    groups: workload.groups,
     rlimits: rlimits(workload),
     restart: vm.config.restart ?? workload.restart,
     stopSignal: signalNumber(workload.stop_signal) ??
@@ -75,6 +88,7 @@ export function bootConfig(
     control: ports.control,
     output: ports.output,
     off: ports.off,
+    root,
     manifest,
   };
 }
@@ -111,6 +125,7 @@ export function kernelArgs(
   vm: Pick<Vm, "config">,
   options: {
     readonly withBootConfig: boolean;
+    readonly root?: RootPlan | undefined;
     /** The manifest encoded for `volant.manifest=`. */
     readonly encodedManifest: string;
     /** Bytes of the command line that are taken already. */
@@ -119,10 +134,10 @@ export function kernelArgs(
 ): string[] {
   const { manifest, kernel_cmdline, manifest_on_cmdline } = vm.config;
   const words = [
-    ...(options.withBootConfig ? [`${BOOT_CONFIG_WORD}=/dev/vda`] : []),
-    ...(manifest.init?.path === undefined
-      ? []
-      : [`rdinit=${manifest.init.path}`]),
+    ...(options.withBootConfig
+      ? [`${BOOT_CONFIG_WORD}=${BOOT_CONFIG_DEVICE}`]
+      : []),
+    ...initWords(manifest, options.root),
     `volant.runtime=${manifest.runtime}`,
     `volant.plugin=${manifest.name}`,
     ...commandLineWords(manifest.kernel?.cmdline),
@@ -143,6 +158,16 @@ export function kernelArgs(
   }
   const fits = length([...words, word]) <= COMMAND_LINE_MAX;
   return fits && manifest_on_cmdline !== false ? [...words, word] : words;
+}
+
+/** Who is PID 1, where it is not the shim. */
+function initWords(manifest: Manifest, root: RootPlan | undefined): string[] {
+  const { init, initramfs } = manifest;
+  if (init === undefined) return [];
+  if (initramfs !== undefined) {
+    return init.path === undefined ? [] : [`rdinit=${init.path}`];
+  }
+  return root === undefined ? [] : rootKernelWords(manifest, root, "/dev/vda");
 }
 
 function commandLineWords(line: string | undefined): string[] {

@@ -7,24 +7,29 @@
 
 import type { CreateVmInput, PublishedPort, VmConfig } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
-import type { Manifest, NetworkMode } from "../../manifest/manifest.ts";
-import type { NetworkLease } from "../networks/network.ts";
+import { step } from "../../lib/step.ts";
+import type { Artifact, Manifest } from "../../manifest/manifest.ts";
+import type { LeaseRequest, NetworkLease } from "../networks/network.ts";
 import { vmExists } from "../store/vms.ts";
 import { admitMemory } from "./admission.ts";
 import type { VmDeps } from "./deps.ts";
 import { healthTarget } from "./health.ts";
 import { leastMemoryMib } from "./initramfs_fit.ts";
 import { choosePorts } from "./ports.ts";
+import { rootFileSystem } from "./root_format.ts";
 import { checkSupported } from "./supported.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
 
 /** No guest was seen to serve with less. */
 const MEMORY_MIB_MIN = 16;
 
+/** What a VM is created from, once it is known which manifest that is. */
+export type ResolvedCreate = CreateVmInput & { readonly config: VmConfig };
+
 /** Throws `invalid-input`, `vm-exists`, and what an artifact's import throws. */
 export async function insertVm(
   deps: VmDeps,
-  input: CreateVmInput,
+  input: ResolvedCreate,
   signal: AbortSignal,
 ): Promise<Vm> {
   const { name } = input;
@@ -38,42 +43,44 @@ export async function insertVm(
   if (config.kernel_override !== undefined) {
     await hypervisor.checkKernel(config.kernel_override);
   }
-  const lease = await takeLease(deps, name, config);
-  checkHealth(deps, name, config, lease);
 
-  const artifacts = await importArtifacts(deps, config.manifest, signal);
-  try {
-    await checkInitramfsFits(deps, name, memoryMib, artifacts);
-    return deps.vms.insert({
-      name,
-      config,
-      artifacts,
-      lease,
-      hypervisor: hypervisor.name,
-    });
-  } finally {
-    // The row holds it now, or nobody does.
-    if (artifacts.initramfs !== undefined) {
-      await deps.artifacts.release(artifacts.initramfs, isUsed(deps));
-    }
+  await using held = new AsyncDisposableStack();
+  const artifacts = await importArtifacts(deps, config.manifest, held, signal);
+  step("create:artifacts-held");
+  await checkInitramfsFits(deps, name, memoryMib, artifacts);
+  await checkRoot(deps, name, config, artifacts);
+  const network = deps.networks[networkMode(deps, name, config)];
+  const lease = await network.lease(
+    leaseRequest(deps, name, config, network.mode),
+    deps.vms.addresses(),
+  );
+  // By then it is in the record, or given up.
+  held.defer(() => network.release(lease));
+  step("create:lease-taken");
+  checkHealth(deps, name, config, lease);
+  const vm = deps.vms.insert({
+    name,
+    config,
+    artifacts,
+    lease,
+    hypervisor: hypervisor.name,
+  });
+  step("create:recorded");
+  return vm;
+}
+
+/** Gives up what nobody else uses. */
+export async function releaseArtifacts(
+  { artifacts, isArtifactUsed }: Pick<VmDeps, "artifacts" | "isArtifactUsed">,
+  digests: VmArtifacts,
+): Promise<void> {
+  for (const digest of Object.values(digests)) {
+    await artifacts.releaseUnused(digest, isArtifactUsed);
   }
 }
 
-/** Gives up what no other VM uses. */
-export async function releaseArtifacts(
-  deps: Pick<VmDeps, "vms" | "artifacts">,
-  { initramfs }: VmArtifacts,
-): Promise<void> {
-  if (initramfs === undefined) return;
-  await deps.artifacts.releaseUnused(initramfs, isUsed(deps));
-}
-
-function isUsed({ vms }: Pick<VmDeps, "vms">): (digest: string) => boolean {
-  return (digest) => vms.usesArtifact(digest);
-}
-
 /** The older spellings beside `config` are laid under it. */
-function mergedConfig(input: CreateVmInput): VmConfig {
+function mergedConfig(input: ResolvedCreate): VmConfig {
   const { config } = input;
   const { manifest } = config;
   return {
@@ -82,6 +89,7 @@ function mergedConfig(input: CreateVmInput): VmConfig {
       ? manifest
       : { ...manifest, runtime: input.runtime },
     resources: {
+      ...config.resources,
       cpu_cores: config.resources?.cpu_cores ?? input.cpu_cores ??
         manifest.resources.cpu_cores,
       memory_mb: config.resources?.memory_mb ?? input.memory_mb ??
@@ -129,30 +137,54 @@ async function checkInitramfsFits(
   );
 }
 
-async function takeLease(
-  { networks, vms }: VmDeps,
+/** A root that cannot be mounted is told now, not by a guest that ends at once. */
+async function checkRoot(
+  { artifacts }: VmDeps,
   name: string,
-  { manifest, network, expose }: VmConfig,
-): Promise<NetworkLease> {
-  const mode = network?.mode ?? manifest.network.mode ?? "user";
-  if (!isSupported(mode)) {
-    throw new Fault(
-      "not-supported",
-      `Cannot create VM "${name}": network mode "${mode}" is not in this version`,
-      { hint: "Use --network user or --network none" },
-    );
-  }
-  const wanted = mode === "none" && expose === undefined
-    ? []
-    : expose ?? manifestPorts(manifest);
-  return await networks[mode].lease(
-    name,
-    choosePorts(name, wanted, vms.list()),
+  { manifest }: VmConfig,
+  { rootfs }: VmArtifacts,
+): Promise<void> {
+  if (rootfs === undefined || manifest.rootfs === undefined) return;
+  const path = artifacts.path(rootfs);
+  await rootFileSystem(path, manifest.rootfs.format).catch((cause) => {
+    if (!(cause instanceof Fault)) throw cause;
+    const text = cause.message.replace(path, manifest.rootfs?.url ?? path);
+    throw new Fault(cause.code, `Cannot create VM "${name}": ${text}`, {
+      cause,
+      hint: cause.hint,
+    });
+  });
+}
+
+function networkMode(
+  { defaultNetwork }: VmDeps,
+  name: string,
+  { manifest, network }: VmConfig,
+): NetworkLease["mode"] {
+  const mode = network?.mode ?? manifest.network.mode ?? defaultNetwork;
+  if (mode === "user" || mode === "bridged" || mode === "none") return mode;
+  throw new Fault(
+    "not-supported",
+    `Cannot create VM "${name}": network mode "${mode}" is not in this version`,
+    { hint: "Use --network bridged, --network user or --network none" },
   );
 }
 
-function isSupported(mode: NetworkMode): mode is NetworkLease["mode"] {
-  return mode === "user" || mode === "none";
+function leaseRequest(
+  { vms }: VmDeps,
+  vmName: string,
+  { manifest, network, expose }: VmConfig,
+  mode: NetworkLease["mode"],
+): LeaseRequest {
+  const wanted = mode === "none" && expose === undefined
+    ? []
+    : expose ?? manifestPorts(manifest);
+  return {
+    vmName,
+    publish: choosePorts(vmName, wanted, vms.list()),
+    ...(network?.ip !== undefined && { ip: network.ip }),
+    ...(network?.isolated !== undefined && { isolated: network.isolated }),
+  };
 }
 
 /** Ports of a manifest without a host port are only a description. */
@@ -195,17 +227,25 @@ function checkHealth(
   );
 }
 
+/** Takes in what the manifest names; `held` gives up the holds. */
 async function importArtifacts(
-  { artifacts }: VmDeps,
-  { initramfs }: Manifest,
+  { artifacts, isArtifactUsed }: VmDeps,
+  { initramfs, rootfs }: Manifest,
+  held: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<VmArtifacts> {
-  if (initramfs === undefined) return {};
-  const { url, checksum } = initramfs;
-  return {
-    initramfs: await artifacts.import(
+  const take = async (artifact: Artifact) => {
+    const { url, checksum } = artifact;
+    const digest = await artifacts.import(
       { url, ...(checksum && { checksum }) },
       signal,
-    ),
+    );
+    // By then the row holds it, or nobody does.
+    held.defer(() => artifacts.release(digest, isArtifactUsed));
+    return digest;
+  };
+  return {
+    ...(initramfs && { initramfs: await take(initramfs) }),
+    ...(rootfs && { rootfs: await take(rootfs) }),
   };
 }

@@ -13,6 +13,7 @@ import type { VmEventType } from "../../api/events.ts";
 import type { BootPhases, VmExit, VmStatus } from "../../api/vms.ts";
 import { pause } from "../../lib/deadline.ts";
 import { removeIfThere } from "../../lib/files.ts";
+import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
 import type { MachineState } from "../machines/machine_state.ts";
 import { hasShim } from "./boot_plan.ts";
@@ -44,9 +45,15 @@ export class VmKeeper {
   readonly #deps: VmDeps;
   readonly #live = new Map<number, Live>();
   #changed = Promise.withResolvers<void>();
+  #ended: (vm: Pick<Vm, "id" | "name">) => void = () => {};
 
   constructor(deps: VmDeps) {
     this.#deps = deps;
+  }
+
+  /** Has `tell` called whenever the end of a machine was written down. */
+  onEnded(tell: (vm: Pick<Vm, "id" | "name">) => void): void {
+    this.#ended = tell;
   }
 
   live(vm: Pick<Vm, "id">): Live | undefined {
@@ -60,7 +67,7 @@ export class VmKeeper {
 
   /** Follows `machine` until it ends; returns at once. */
   follow(vm: Vm, machine: Machine): void {
-    const settled = this.#follow(vm.id, vm.name, machine).catch((error) =>
+    const settled = this.#follow(vm, machine).catch((error) =>
       this.#deps.log.error("Cannot follow VM {vm}: {error}", {
         vm: vm.name,
         error,
@@ -113,7 +120,8 @@ export class VmKeeper {
     this.#live.clear();
   }
 
-  async #follow(id: number, name: string, machine: Machine): Promise<void> {
+  async #follow(holder: Vm, machine: Machine): Promise<void> {
+    const { id, name } = holder;
     const end = new AbortController();
     let checking = false;
     for await (const state of machine.states()) {
@@ -127,7 +135,7 @@ export class VmKeeper {
       }
     }
     const last = await machine.ended.finally(() => end.abort());
-    await this.#settle(id, name, last);
+    await this.#settle(holder, last);
   }
 
   #observe(vm: Vm, state: MachineState): Vm {
@@ -143,7 +151,8 @@ export class VmKeeper {
   }
 
   /** Writes down how it ended; only then is its run directory given up. */
-  async #settle(id: number, name: string, last: MachineState): Promise<void> {
+  async #settle(holder: Vm, last: MachineState): Promise<void> {
+    const { id, name } = holder;
     for (let tries = 0;; tries++) {
       try {
         this.#record(id, name, last);
@@ -160,9 +169,20 @@ export class VmKeeper {
         if (!this.#live.has(id)) return;
       }
     }
+    step("end:recorded");
+    await this.#deps.networks[holder.lease.mode].detach(holder)
+      .catch((error: unknown) =>
+        this.#deps.log.error(
+          "Cannot take VM {vm} off its network: {error}",
+          { vm: name, error },
+        )
+      );
+    step("end:network-detached");
     await removeIfThere(vmDirs(this.#deps.folders, id).run.path);
+    step("end:run-directory-removed");
     this.#live.delete(id);
     this.#told();
+    this.#ended(holder);
   }
 
   #record(id: number, name: string, last: MachineState): void {

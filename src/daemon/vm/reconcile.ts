@@ -11,43 +11,90 @@
 
 import { within } from "../../lib/deadline.ts";
 import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { step } from "../../lib/step.ts";
+import type { Machine } from "../hypervisors/hypervisor.ts";
 import { adoptMachine } from "../machines/monitored_machine.ts";
-import type { VmDeps } from "./deps.ts";
 import { graceMs } from "./boot_plan.ts";
+import type { VmDeps } from "./deps.ts";
 import type { VmKeeper } from "./keeper.ts";
 import { isLive, type Vm } from "./vm.ts";
 import { vmDirs } from "./vm_dirs.ts";
 
-/** One VM may take so long; it is taken up later, by its own loop. */
-const ONE_VM_MS = 10_000;
+/** One VM may take so long. */
+const ONE_VM_MS = 15_000;
 
 export async function reconcile(
   deps: VmDeps,
   keeper: VmKeeper,
 ): Promise<void> {
   const vms = deps.vms.list();
+  const found = await Promise.all(
+    vms.filter(({ status }) => isLive(status))
+      .map(async (vm) => ({ vm, machine: await adopted(deps, vm) })),
+  );
+  // Before any machine is followed: what ends from now on takes its part of the
+  // network away by itself.
+  await reconcileNetworks(
+    deps,
+    found.filter(({ machine }) =>
+      machine !== undefined && machine.state.cause === undefined
+    ).map(({ vm }) => vm),
+  );
+  step("reconcile:networks-made");
   await Promise.all(
-    vms.map((vm) => within(reconcileVm(deps, keeper, vm), ONE_VM_MS)),
+    found.map(({ vm, machine }) =>
+      within(takeUp(deps, keeper, vm, machine), ONE_VM_MS)
+    ),
   );
   await endStrangers(deps, new Set(vms.map(({ id }) => String(id))));
   await removeForgottenState(deps, new Set(vms.map(({ id }) => String(id))));
-  await deps.artifacts.collect((digest) => deps.vms.usesArtifact(digest));
+  await deps.artifacts.collect(deps.isArtifactUsed);
 }
 
-async function reconcileVm(
+/** The machine of a VM that should have one, if it has. */
+async function adopted(
+  { folders, log }: VmDeps,
+  vm: Vm,
+): Promise<Machine | undefined> {
+  try {
+    return await adoptMachine(vmDirs(folders, vm.id).run.path);
+  } catch (error) {
+    log.error("Cannot take up VM {vm}: {error}", { vm: vm.name, error });
+    return undefined;
+  }
+}
+
+async function reconcileNetworks(
+  { networks, log }: VmDeps,
+  running: readonly Vm[],
+): Promise<void> {
+  for (const network of Object.values(networks)) {
+    const holders = running.filter(({ lease }) => lease.mode === network.mode);
+    await network.reconcile(holders).catch((error: unknown) =>
+      log.error("Cannot bring network {mode} in order: {error}", {
+        mode: network.mode,
+        error,
+      })
+    );
+  }
+}
+
+async function takeUp(
   deps: VmDeps,
   keeper: VmKeeper,
   vm: Vm,
+  machine: Machine | undefined,
 ): Promise<void> {
   const { run } = vmDirs(deps.folders, vm.id);
-  if (!isLive(vm.status)) return;
-  const machine = await adoptMachine(run.path);
   if (machine === undefined) {
+    const interrupted = vm.status === "starting";
     keeper.become(vm, "failed", {
       exit: {
-        cause: "monitor-lost",
+        cause: interrupted ? "start-interrupted" : "monitor-lost",
         forced: false,
-        detail: "the host was restarted, or the start was interrupted",
+        detail: interrupted
+          ? "the daemon ended before the machine was started"
+          : "the host was restarted, or its run directory was removed",
         at: new Date().toISOString(),
       },
     });

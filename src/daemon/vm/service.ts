@@ -7,17 +7,14 @@
  * @module
  */
 
-import type {
-  CreateVmInput,
-  StopVmInput,
-  WaitFor,
-  WaitVmInput,
-} from "../../api/vms.ts";
+import type { StopVmInput, WaitFor, WaitVmInput } from "../../api/vms.ts";
 import { within } from "../../lib/deadline.ts";
 import { Fault } from "../../lib/fault.ts";
 import { KeyedQueue } from "../../lib/queue.ts";
+import { step } from "../../lib/step.ts";
+import { AutoRemover } from "./auto_remove.ts";
 import { graceMs } from "./boot_plan.ts";
-import { insertVm, releaseArtifacts } from "./create.ts";
+import { insertVm, releaseArtifacts, type ResolvedCreate } from "./create.ts";
 import type { VmDeps } from "./deps.ts";
 import type { Live, VmKeeper } from "./keeper.ts";
 import { launchMachine } from "./start.ts";
@@ -40,6 +37,7 @@ export class VmService {
   readonly #queue = new KeyedQueue<string>();
   readonly #signal: AbortSignal;
   readonly #stopped: Promise<void>;
+  readonly #autoRemover: AutoRemover;
 
   /** `signal` ends what still goes on when the daemon stops. */
   constructor(deps: VmDeps, keeper: VmKeeper, signal: AbortSignal) {
@@ -49,6 +47,12 @@ export class VmService {
     this.#stopped = new Promise((resolve) =>
       signal.addEventListener("abort", () => resolve(), { once: true })
     );
+    this.#autoRemover = new AutoRemover(
+      deps,
+      (vm) => this.#removeIfOver(vm),
+      signal,
+    );
+    keeper.onEnded((vm) => this.#autoRemover.ended(vm));
   }
 
   list(): Vm[] {
@@ -63,6 +67,11 @@ export class VmService {
     return this.#keeper.live(vm);
   }
 
+  /** Keeps a VM that goes by itself from going while it is still read from. */
+  hold(vm: Vm): Disposable {
+    return this.#autoRemover.hold(vm);
+  }
+
   logDir(vm: Vm): string {
     return vmDirs(this.#deps.folders, vm.id).logDir;
   }
@@ -71,7 +80,7 @@ export class VmService {
    * Creates a VM and, unless told not to, starts it. When its workload was
    * never started, nothing is left of it.
    */
-  async create(input: CreateVmInput): Promise<Vm> {
+  async create(input: ResolvedCreate): Promise<Vm> {
     const requestedAt = new Date();
     const vm = await this.#queue.run(input.name, async () => {
       const made = await insertVm(this.#deps, input, this.#signal);
@@ -184,6 +193,7 @@ export class VmService {
       boot: { requested_at: requestedAt.toISOString() },
       exit: undefined,
     });
+    step("start:recorded");
     try {
       const { machine, kernelCmdline } = await launchMachine(
         this.#deps,
@@ -191,6 +201,7 @@ export class VmService {
         this.#signal,
       );
       this.#keeper.follow(starting, machine);
+      step("start:followed");
       return this.#deps.vms.update(this.get(vm.name), { kernelCmdline });
     } catch (error) {
       this.#keeper.restore(vm);
@@ -202,6 +213,7 @@ export class VmService {
     nextStatus(vm, "stop");
     const live = this.#keeper.live(vm);
     const stopping = this.#tryBecomeStopping(vm);
+    step("stop:recorded");
     if (live === undefined) return this.#keeper.become(stopping, "failed");
     await this.#end(vm, live, how);
     return this.get(vm.name);
@@ -228,7 +240,9 @@ export class VmService {
         grace === undefined ? graceMs(vm) : grace * 1000,
       );
     }
+    step("stop:asked");
     await live.machine.ended;
+    step("stop:ended");
     await within(live.settled, SETTLE_MS);
   }
 
@@ -236,18 +250,29 @@ export class VmService {
     const live = this.#keeper.live(vm);
     if (live !== undefined) {
       await live.machine.kill();
+      step("delete:killed");
       await live.settled;
     }
     // The row goes last: whatever is interrupted here, the next try finds it.
     await removeVmDirs(vmDirs(this.#deps.folders, vm.id));
+    step("delete:folders-removed");
     this.#deps.vms.delete(vm);
+    step("delete:row-removed");
     await releaseArtifacts(this.#deps, vm.artifacts);
+    step("delete:artifacts-released");
     this.#keeper.tellDeleted(vm);
   }
 
   async #removeIfSame({ id, name }: Vm): Promise<void> {
     const vm = this.#deps.vms.find(name);
     if (vm?.id === id) await this.#remove(vm);
+  }
+
+  async #removeIfOver({ id, name }: Pick<Vm, "id" | "name">): Promise<void> {
+    await this.#queue.run(name, async () => {
+      const vm = this.#deps.vms.find(name);
+      if (vm?.id === id && !isLive(vm.status)) await this.#remove(vm);
+    });
   }
 
   /** Answers when the start got as far as was asked for. */

@@ -6,7 +6,8 @@
 
 import { encodeBootConfig } from "../../guest/boot_config.ts";
 import { removeIfThere, writeFileAtomic } from "../../lib/files.ts";
-import type { BootSpec, Machine } from "../hypervisors/hypervisor.ts";
+import { step } from "../../lib/step.ts";
+import type { BootSpec, DiskSpec, Machine } from "../hypervisors/hypervisor.ts";
 import type { Attachment } from "../networks/network.ts";
 import { admitMemory } from "./admission.ts";
 import {
@@ -14,12 +15,16 @@ import {
   graceMs,
   hasShim,
   kernelArgs,
+  ROOT_DEVICES,
   vmResources,
 } from "./boot_plan.ts";
 import type { VmDeps } from "./deps.ts";
+import { makeRootCopy, makeStateDisk, type Owner } from "./disks.ts";
 import { manifestWord } from "./manifest_word.ts";
+import { rootFileSystem } from "./root_format.ts";
+import { rootDevice, type RootPlan, rootPlan } from "./root_plan.ts";
 import type { Vm } from "./vm.ts";
-import { makeVmDirs, vmDirs } from "./vm_dirs.ts";
+import { makeVmDirs, type VmDirs, vmDirs } from "./vm_dirs.ts";
 
 export interface Launched {
   readonly machine: Machine;
@@ -30,7 +35,8 @@ export interface Launched {
  * Starts the machine of `vm` and hands it back running.
  *
  * Each step puts what it made on `undo`; if a later step throws, leaving the
- * function takes everything down again in reverse order.
+ * function takes everything down again in reverse order. The disks stay: they
+ * are the VM's, whether it runs or not.
  */
 export async function launchMachine(
   deps: VmDeps,
@@ -45,30 +51,83 @@ export async function launchMachine(
   // What an earlier machine left there says nothing of this one.
   await removeIfThere(dirs.run.path);
   await makeVmDirs(dirs);
+  step("start:folders-made");
+  const root = await preparedRoot(deps, vm, dirs, signal);
 
-  const network = undo.use(
-    await deps.networks[vm.lease.mode].attach(vm.lease),
-  );
-  const spec = await bootSpec(deps, vm, network);
+  const network = deps.networks[vm.lease.mode];
+  undo.defer(() => network.detach(vm));
+  const attachment = await network.attach(vm);
+  step("start:network-attached");
+  const spec = await bootSpec(deps, vm, root, attachment);
   const kernelCmdline = await deps.hypervisor.commandLine(spec);
   const machine = undo.use(await deps.hypervisor.launch(spec, signal));
+  step("start:launched");
 
   undo.move();
   return { machine, kernelCmdline };
 }
 
+interface Root {
+  readonly plan: RootPlan;
+  /** First the root, then, if there is one, the state disk. */
+  readonly disks: readonly DiskSpec[];
+}
+
+/** Makes the disks that the root needs and are not there yet. */
+async function preparedRoot(
+  deps: VmDeps,
+  vm: Vm,
+  { stateDisk, rootCopy }: VmDirs,
+  signal: AbortSignal,
+): Promise<Root | undefined> {
+  const { rootfs } = vm.config.manifest;
+  if (rootfs === undefined || vm.artifacts.rootfs === undefined) {
+    return undefined;
+  }
+  const image = deps.artifacts.path(vm.artifacts.rootfs);
+  const fs = await rootFileSystem(image, rootfs.format);
+  const plan = rootPlan(vm.config, fs);
+  if (plan === undefined) return undefined;
+  const owner = vmOwner(deps, vm);
+  const { format } = plan;
+  if (!plan.shared) {
+    await makeRootCopy(rootCopy, image, owner, signal);
+    return { plan, disks: [{ path: rootCopy, format, readOnly: false }] };
+  }
+  const shared: DiskSpec = { path: image, format, readOnly: true };
+  if (!plan.stateDisk) return { plan, disks: [shared] };
+  await makeStateDisk(stateDisk, vmResources(vm).diskMib, owner, signal);
+  return {
+    plan,
+    disks: [shared, { path: stateDisk, format: "raw", readOnly: false }],
+  };
+}
+
+function vmOwner({ uidBase }: VmDeps, { id }: Vm): Owner | undefined {
+  return uidBase === undefined
+    ? undefined
+    : { uid: uidBase + id, gid: uidBase + id };
+}
+
 async function bootSpec(
   deps: VmDeps,
   vm: Vm,
+  root: Root | undefined,
   network: Attachment,
 ): Promise<BootSpec> {
   const { manifest } = vm.config;
   const dirs = vmDirs(deps.folders, vm.id);
-  const uid = deps.uidBase === undefined ? undefined : deps.uidBase + vm.id;
-  const config = bootConfig(vm, await deps.hypervisor.ports(), network);
+  const runAs = vmOwner(deps, vm);
+  const config = bootConfig(
+    vm,
+    await deps.hypervisor.ports(),
+    network,
+    root && rootDevice(root.plan, ROOT_DEVICES),
+  );
   if (config !== undefined) {
     await writeFileAtomic(dirs.run.bootConfig, encodeBootConfig(config));
-    if (uid !== undefined) await Deno.chown(dirs.run.bootConfig, uid, uid);
+    if (runAs) await Deno.chown(dirs.run.bootConfig, runAs.uid, runAs.gid);
+    step("start:boot-config-written");
   }
   const { vcpus, memoryMib } = vmResources(vm);
   const { initramfs } = vm.artifacts;
@@ -76,17 +135,23 @@ async function bootSpec(
     name: vm.name,
     runDir: dirs.run.path,
     logDir: dirs.logDir,
-    kernelPath: vm.config.kernel_override ?? deps.kernelPath,
+    kernelPath: vm.config.kernel_override ??
+      (initramfs === undefined ? deps.kernels.rootfs : deps.kernels.initramfs),
     kernelArgs: [],
     ...(initramfs && { initramfsPath: deps.artifacts.path(initramfs) }),
     vcpus,
     memoryMib,
-    disks: config === undefined
-      ? []
-      : [{ path: dirs.run.bootConfig, readOnly: true }],
+    disks: [
+      ...(config === undefined ? [] : [{
+        path: dirs.run.bootConfig,
+        format: "raw",
+        readOnly: true,
+      }] as const),
+      ...root?.disks ?? [],
+    ],
     ...(network.nic && { nic: network.nic }),
     hasShim: hasShim(manifest),
-    ...(uid !== undefined && { runAs: { uid, gid: uid } }),
+    ...(runAs && { runAs }),
     graceMs: graceMs(vm),
   };
   const taken = (await deps.hypervisor.commandLine(spec)).length +
@@ -95,6 +160,7 @@ async function bootSpec(
     ...spec,
     kernelArgs: kernelArgs(vm, {
       withBootConfig: config !== undefined,
+      root: root?.plan,
       encodedManifest: manifestWord(manifest),
       taken,
     }),

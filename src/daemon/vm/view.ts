@@ -17,6 +17,7 @@ export function vmView(vm: Vm, live: Live | undefined): VmView {
     name: vm.name,
     status: vm.status,
     runtime: vm.config.manifest.runtime,
+    ...(vm.config.plugin !== undefined && { plugin: vm.config.plugin }),
     ...(state?.vmm && { pid: state.vmm.pid }),
     ip_address: vm.lease.ip,
     mac_address: vm.lease.mac,

@@ -38,6 +38,7 @@ export interface Vm {
 /** Digests (`sha256:...`) of what this VM boots from. */
 export interface VmArtifacts {
   readonly initramfs?: string;
+  readonly rootfs?: string;
 }
 
 /** Every move a VM can make. A pair not listed here cannot happen. */

@@ -13,6 +13,10 @@ export interface VmDirs {
   /** Kept from create to delete. */
   readonly stateDir: string;
   readonly logDir: string;
+  /** What the guest wrote over a root it shares with others. */
+  readonly stateDisk: string;
+  /** A root that is written in place. */
+  readonly rootCopy: string;
 }
 
 export function vmDirs(
@@ -24,12 +28,17 @@ export function vmDirs(
     run: runDir(runtimeDir, vmId),
     stateDir: own,
     logDir: `${own}/logs`,
+    stateDisk: `${own}/state.ext4`,
+    rootCopy: `${own}/root.img`,
   };
 }
 
-/** A VMM that runs as somebody else passes through the run directory. */
-export async function makeVmDirs({ run, logDir }: VmDirs): Promise<void> {
+/** A VMM that runs as somebody else passes through all but the logs. */
+export async function makeVmDirs(
+  { run, stateDir, logDir }: VmDirs,
+): Promise<void> {
   await makeDir(run.path, 0o711);
+  await makeDir(stateDir, 0o711);
   await makeDir(logDir, 0o700);
 }
 

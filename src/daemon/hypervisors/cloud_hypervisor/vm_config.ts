@@ -30,7 +30,7 @@ export interface VmConfig {
   readonly disks: readonly {
     readonly path: string;
     readonly readonly: boolean;
-    readonly image_type: "Raw";
+    readonly image_type: "Raw" | "Qcow2";
   }[];
   readonly net: readonly { readonly tap: string; readonly mac: string }[];
   readonly rng: { readonly src: string };
@@ -58,10 +58,10 @@ export function vmConfig(spec: BootSpec): VmConfig {
       }),
     },
     // The type is said, not guessed: a guest could write another one's magic.
-    disks: spec.disks.map(({ path, readOnly }) => ({
+    disks: spec.disks.map(({ path, format, readOnly }) => ({
       path,
       readonly: readOnly,
-      image_type: "Raw",
+      image_type: format === "raw" ? "Raw" : "Qcow2",
     })),
     net: spec.nic === undefined ? [] : [net(spec.name, spec.nic)],
     rng: { src: "/dev/urandom" },

@@ -13,7 +13,11 @@ const spec: BootSpec = {
   initramfsPath: "/a/initramfs",
   vcpus: 2,
   memoryMib: 64,
-  disks: [{ path: "/run/volant/vms/1/boot.conf", readOnly: true }],
+  disks: [{
+    path: "/run/volant/vms/1/boot.conf",
+    format: "raw",
+    readOnly: true,
+  }],
   nic: { kind: "tap", tapName: "vt1", mac: "02:00:00:00:00:01" },
   hasShim: true,
   graceMs: 10_000,

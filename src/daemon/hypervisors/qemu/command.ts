@@ -111,11 +111,17 @@ function uarts(spec: BootSpec): string[] {
 }
 
 function disks(spec: BootSpec): string[] {
-  return spec.disks.flatMap(({ path, readOnly }, index) => [
+  return spec.disks.flatMap(({ path, format, readOnly }, index) => [
     "-drive",
-    `if=none,id=disk${index},format=raw,readonly=${
-      readOnly ? "on" : "off"
-    },file=${escapeCommas(path)}`,
+    [
+      `if=none,id=disk${index},format=${format}`,
+      ...(readOnly ? ["readonly=on"] : [
+        // What the guest gives up is given back to the host. A full disk is
+        // told to the guest: nobody would wake one that was stopped for it.
+        "readonly=off,discard=unmap,werror=report",
+      ]),
+      `file=${escapeCommas(path)}`,
+    ].join(","),
     "-device",
     `virtio-blk-device,drive=disk${index}`,
   ]);
@@ -127,7 +133,7 @@ function nic({ nic }: BootSpec): string[] {
     "-netdev",
     nic.kind === "stream"
       ? `stream,id=net0,addr.type=fd,addr.str=${DESCRIPTORS.network}`
-      : `tap,id=net0,ifname=${nic.tapName},script=no,downscript=no`,
+      : `tap,id=net0,fd=${DESCRIPTORS.network}`,
     "-device",
     `virtio-net-device,netdev=net0,mac=${nic.mac}`,
   ];

@@ -17,7 +17,7 @@ const spec: BootSpec = {
   initramfsPath: "/a/init,ramfs",
   vcpus: 2,
   memoryMib: 64,
-  disks: [{ path: "/run/a,b/boot.conf", readOnly: true }],
+  disks: [{ path: "/run/a,b/boot.conf", format: "raw", readOnly: true }],
   hasShim: true,
   graceMs: 10_000,
 };

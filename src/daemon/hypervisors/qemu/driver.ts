@@ -96,6 +96,9 @@ class Qemu implements Hypervisor {
             link: { vmm: network, companion },
           },
         }),
+        ...(spec.nic?.kind === "tap" && {
+          tap: { vmm: network, name: spec.nic.tapName },
+        }),
         ...(spec.runAs && {
           runAs: { ...spec.runAs, groups: await kvmGroup(host) },
         }),

@@ -1,7 +1,8 @@
 /**
- * A bare Debian root: what two packages depend on, and nothing else. It is made
- * of the packages themselves, without root's rights and without running any of
- * their scripts, once, and is kept in Volant's cache.
+ * Debian trees: what some packages depend on, and nothing else. They are made of
+ * the packages themselves, without root's rights and without running any of
+ * their scripts, once, and are kept in Volant's cache. apt checks each package
+ * against the archive's signed index.
  *
  * @module
  */
@@ -9,24 +10,22 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 
-/** What Volant's users install beside it. */
-const PACKAGES = ["qemu-system-x86", "passt"];
-
 /** Folders that Debian 12 has merged into /usr, as links. */
 const MERGED = ["bin", "sbin", "lib", "lib64"];
 
 /** Raised when the same packages would be laid out in another way. */
 const RECIPE = "1";
 
-/** Path of a tree that holds nothing but the packages' files. */
-export async function bareRoot(): Promise<string> {
+/** Path of a tree that holds nothing but the files of these and what they need. */
+export async function debianTree(packages: readonly string[]): Promise<string> {
   const key = createHash("sha256")
-    .update([RECIPE, Deno.build.arch, ...PACKAGES].join("\n"))
+    .update([RECIPE, Deno.build.arch, ...packages].join("\n"))
     .digest("hex").slice(0, 16);
-  const dir = `${cacheDir()}/bare-root/${key}`;
+  const trees = `${cacheDir()}/debian-trees`;
+  const dir = `${trees}/${key}`;
   if (await exists(dir)) return dir;
-  await Deno.mkdir(`${cacheDir()}/bare-root`, { recursive: true });
-  const work = await Deno.makeTempDir({ dir: `${cacheDir()}/bare-root` });
+  await Deno.mkdir(trees, { recursive: true });
+  const work = await Deno.makeTempDir({ dir: trees });
   try {
     const tree = `${work}/root`;
     await Deno.mkdir(`${tree}/usr`, { recursive: true });
@@ -34,7 +33,9 @@ export async function bareRoot(): Promise<string> {
       await Deno.mkdir(`${tree}/usr/${name}`);
       await Deno.symlink(`usr/${name}`, `${tree}/${name}`);
     }
-    for (const file of await download(work)) await unpack(file, tree);
+    for (const file of await download(work, packages)) {
+      await unpack(file, tree);
+    }
     await Deno.chmod(tree, 0o755);
     await Deno.rename(tree, dir).catch(async (error) => {
       if (!await exists(dir)) throw error; // another run was quicker
@@ -49,7 +50,10 @@ export async function bareRoot(): Promise<string> {
  * Lets apt work out what the packages depend on, as if nothing were installed,
  * and fetch it all. Its lists are its own: the system's may be missing or old.
  */
-async function download(work: string): Promise<string[]> {
+async function download(
+  work: string,
+  packages: readonly string[],
+): Promise<string[]> {
   const apt = `${work}/apt`;
   for (const dir of ["lists/partial", "archives/partial"]) {
     await Deno.mkdir(`${apt}/${dir}`, { recursive: true });
@@ -67,7 +71,7 @@ async function download(work: string): Promise<string[]> {
   await command("apt-get", [...options, "-qq", "update"]);
   await command("apt-get", [
     ...options,
-    ...["-qq", "--yes", "--download-only", "install", ...PACKAGES],
+    ...["-qq", "--yes", "--download-only", "install", ...packages],
   ]);
   const files: string[] = [];
   for await (const { name } of Deno.readDir(`${apt}/archives`)) {

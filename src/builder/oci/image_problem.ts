@@ -1,0 +1,73 @@
+/**
+ * What can be wrong with an image, said by whoever finds it. The parts that
+ * read bytes know the reason but not the image; `reading` puts both into one
+ * fault, so that a message names the layer and the file.
+ *
+ * @module
+ */
+
+import { Fault, type FaultCode } from "../../lib/fault.ts";
+
+export type ImageFaultCode = Extract<
+  FaultCode,
+  "invalid-image" | "not-supported" | "checksum-mismatch"
+>;
+
+export class ImageProblem extends Error {
+  override readonly name = "ImageProblem";
+  readonly code: ImageFaultCode;
+  readonly hint: string | undefined;
+
+  /** `reason` ends the sentence `Cannot read <thing>: `. */
+  constructor(
+    code: ImageFaultCode,
+    reason: string,
+    options: ErrorOptions & { readonly hint?: string } = {},
+  ) {
+    super(reason, options);
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Bytes that do not follow their format. */
+export function damaged(reason: string): ImageProblem {
+  return new ImageProblem("invalid-image", reason, {
+    hint: "Copy or build the image again",
+  });
+}
+
+/** A file that is not the one its digest or size names. */
+export function mismatch(reason: string): ImageProblem {
+  return new ImageProblem("checksum-mismatch", reason, {
+    hint: "Copy the image again: this copy of it is damaged",
+  });
+}
+
+/** Does `act`; a problem found by it becomes a fault that names `what`. */
+export async function reading<Result>(
+  what: string,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    throw imageFault(what, error);
+  }
+}
+
+export function imageFault(what: string, error: unknown): unknown {
+  if (!(error instanceof ImageProblem)) return error;
+  return new Fault(error.code, `Cannot read ${what}: ${error.message}`, {
+    cause: error.cause ?? error,
+    hint: error.hint,
+  });
+}
+
+/** A name or word out of an image, fit for a message. */
+export function quoted(binary: string): string {
+  const bytes = Uint8Array.from(binary, (each) => each.charCodeAt(0));
+  const text = new TextDecoder().decode(bytes);
+  const short = text.length > 120 ? `${text.slice(0, 120)}...` : text;
+  return `"${short.replaceAll(/\p{Cc}/gu, "?")}"`;
+}

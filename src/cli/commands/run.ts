@@ -1,0 +1,211 @@
+/**
+ * `volant run`: an image as a VM, in the foreground or detached.
+ *
+ * @module
+ */
+
+import { buildCommand } from "@stricli/core";
+import { getStatus } from "../../api/system.ts";
+import {
+  createVm,
+  type CreateVmInput,
+  type VmView,
+  type WaitFor,
+} from "../../api/vms.ts";
+import { Fault } from "../../lib/fault.ts";
+import type { Manifest } from "../../manifest/manifest.ts";
+import { vmName } from "../../manifest/values.ts";
+import type { Context } from "../context.ts";
+import { DAEMON_FLAGS, type DaemonFlags, help, WAIT_FLAGS } from "../flags.ts";
+import { type Command, imageManifest, proposeImages } from "../image.ts";
+import { runAttached } from "../run_attached.ts";
+import { stopOnSignals } from "../signals.ts";
+import { nameAfter } from "../vm_names.ts";
+import {
+  VM_OPTION_ALIASES,
+  VM_OPTION_FLAGS,
+  type VmOptionFlags,
+  vmOptions,
+} from "../vm_options.ts";
+import { publishedPort } from "../vm_text.ts";
+import { whileWaiting } from "../waiting.ts";
+
+interface Flags extends DaemonFlags, Omit<Command, "words">, VmOptionFlags {
+  readonly detach?: boolean;
+  readonly rm?: boolean;
+  readonly name?: string;
+  readonly wait?: WaitFor;
+  readonly timeout?: number;
+}
+
+export const run = buildCommand<Flags, string[], Context>({
+  docs: help({
+    brief: "Run an OCI image in a virtual machine of its own",
+    usage: "[OPTIONS] IMAGE [-- CMD...]",
+    text: [
+      "IMAGE is oci:FOLDER, oci-archive:FILE or docker-archive:FILE, each with :TAG where it holds",
+      "several, or the path of one. It is converted once, and kept in the cache. A name that ends",
+      "in .json or .toml is that of a manifest.",
+      "",
+      "CMD replaces the image's CMD; its ENTRYPOINT stays, unless --entrypoint replaces both.",
+      "",
+      "Without --detach the workload's output is this command's, and so is its exit status. What is",
+      "typed does not reach it. Ctrl-C or SIGTERM stops it with the image's signal, the second",
+      "one ends it at once; a hang-up leaves it running, and so does a daemon that is restarted.",
+    ].join("\n"),
+    examples: [
+      ["volant run --rm oci:./hello", "Run it, and leave nothing behind"],
+      [
+        "volant run -d -p 8080:80 --name web docker-archive:nginx.tar",
+        "Start it, and make its port 80 reachable at 127.0.0.1:8080",
+      ],
+      [
+        "volant run --rm -e DEBUG=1 oci:./tools:1.2 -- sh -c 'env; id'",
+        "Run another command than the image's",
+      ],
+    ],
+    exits: [
+      ["0-255", "the workload's own, 128 and the number for a signal"],
+      ["125", "Volant failed, or the guest did before it ran the workload"],
+      ["126", "the workload cannot be executed"],
+      ["127", "the workload's program does not exist"],
+      ["130", "stopped by Ctrl-C (143: SIGTERM) without a status of its own"],
+    ],
+  }),
+  parameters: {
+    flags: {
+      ...DAEMON_FLAGS,
+      detach: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Leave it running and print its name",
+      },
+      rm: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Delete it once it has ended",
+      },
+      name: {
+        kind: "parsed",
+        parse: vmName,
+        optional: true,
+        placeholder: "NAME",
+        brief: "NAME: of the VM (default: the image's and four letters)",
+      },
+      entrypoint: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "WORD",
+        brief: "WORD: the program to run in place of the image's",
+      },
+      user: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "USER[:GROUP]",
+        brief: "USER[:GROUP]: whom the workload runs as, names or numbers",
+      },
+      workdir: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "PATH",
+        brief: "PATH: working directory of the workload",
+      },
+      ...VM_OPTION_FLAGS,
+      wait: {
+        kind: "enum",
+        values: WAIT_FLAGS.wait.values,
+        optional: true,
+        brief: "With --detach: until when to wait (default running)",
+      },
+      timeout: {
+        ...WAIT_FLAGS.timeout,
+        brief: "TIME such as 30s: how long to do so (default 60s)",
+      },
+    },
+    aliases: {
+      ...VM_OPTION_ALIASES,
+      d: "detach",
+      m: "memory",
+      u: "user",
+      w: "workdir",
+    },
+    positional: {
+      kind: "array",
+      minimum: 1,
+      parameter: {
+        parse: String,
+        proposeCompletions: proposeImages,
+        placeholder: "IMAGE",
+        brief: "The image; what follows it is the command",
+      },
+    },
+  },
+  async func(flags, image = "", ...words) {
+    const { detach = false, rm = false, json = false } = flags;
+    refuseWaiting(flags);
+    const options = await vmOptions(flags, this);
+    using client = this.connect(flags.socket);
+    // A conversion takes a while; it is not for a daemon that is not there.
+    await client.call(getStatus, {});
+    const manifest = await manifestOf(image, { ...flags, words }, this);
+    const input: CreateVmInput = {
+      name: flags.name ?? nameAfter(manifest.name),
+      config: {
+        manifest,
+        ...options,
+        ...(rm ? { auto_remove: true } : {}),
+      },
+      wait: detach ? flags.wait ?? "running" : "none",
+      ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+    };
+    const onCreated = (vm: VmView) => notePorts(vm, flags, this);
+    if (!detach) {
+      const how = { input, remove: rm, json, onCreated };
+      return this.exitWith(await runAttached(this, client, how));
+    }
+    const { name, wait = "running" } = input;
+    const vm = await whileWaiting(
+      this,
+      { name, wait },
+      (signal) => client.call(createVm, input, signal),
+    );
+    onCreated(vm);
+    if (json) this.out.json(vm);
+    else this.out.line(vm.name);
+  },
+});
+
+/** What only a detached start has. */
+function refuseWaiting({ detach, wait, timeout }: Flags): void {
+  if (detach || (wait === undefined && timeout === undefined)) return;
+  const flag = wait === undefined ? "--timeout" : "--wait";
+  throw new Fault(
+    "invalid-input",
+    `Cannot use flag "${flag}" without --detach: an attached run ends with its workload`,
+    { hint: "Add --detach, or leave it out" },
+  );
+}
+
+async function manifestOf(
+  image: string,
+  command: Command,
+  context: Context,
+): Promise<Manifest> {
+  using stop = stopOnSignals();
+  return await imageManifest(image, command, context, stop.signal);
+}
+
+/** Which port was picked is nowhere else to be seen. */
+function notePorts(
+  vm: VmView,
+  { publish = [] }: Flags,
+  { out }: Context,
+): void {
+  if (publish.every(({ host_port }) => host_port !== 0)) return;
+  for (const port of vm.expose) out.note(`published ${publishedPort(port)}`);
+}

@@ -1,0 +1,105 @@
+/**
+ * Keeps nftables true to the guests that are attached to one bridge.
+ *
+ * A guest's elements are added and deleted as it comes and goes. The tables are
+ * laid down whole when the daemon starts, and when a change fails: somebody
+ * else may have flushed the ruleset.
+ *
+ * @module
+ */
+
+import { Batches, type JobResult } from "./batches.ts";
+import {
+  addScript,
+  deleteScript,
+  type Guest,
+  removeScript,
+  wholeScript,
+} from "./firewall_rules.ts";
+import { lastWords, type NetworkPrograms, unavailable } from "./programs.ts";
+
+interface Change {
+  readonly kind: "add" | "remove";
+  readonly guest: Guest;
+}
+
+export class Firewall {
+  readonly #programs: NetworkPrograms;
+  readonly #bridge: string;
+  readonly #batches = new Batches<Change>((changes) => this.#do(changes));
+  /** By TAP: the guests whose elements are in the tables. */
+  #guests = new Map<string, Guest>();
+  /** Whether that is known; not before the tables were laid down once. */
+  #isLaid = false;
+
+  constructor(programs: NetworkPrograms, bridge: string) {
+    this.#programs = programs;
+    this.#bridge = bridge;
+  }
+
+  async add(guest: Guest): Promise<void> {
+    await this.#batches.run({ kind: "add", guest });
+  }
+
+  /** No error if it is not there. */
+  async remove(guest: Guest): Promise<void> {
+    if (this.#isLaid && !this.#guests.has(guest.tap)) return;
+    await this.#batches.run({ kind: "remove", guest });
+  }
+
+  /** Lays the tables down whole, for these guests and no other. */
+  async lay(guests: readonly Guest[]): Promise<void> {
+    const result = await this.#programs.nft(wholeScript(this.#bridge, guests));
+    if (result.status !== 0) throw refused(lastWords(result));
+    this.#guests = new Map(guests.map((guest) => [guest.tap, guest]));
+    this.#isLaid = true;
+  }
+
+  /** Takes the tables away. */
+  async clear(): Promise<void> {
+    const result = await this.#programs.nft(removeScript(this.#bridge));
+    if (result.status !== 0) throw refused(lastWords(result));
+    this.#guests.clear();
+    this.#isLaid = false;
+  }
+
+  async #do(changes: readonly Change[]): Promise<readonly JobResult[]> {
+    if (this.#isLaid && await this.#try(changes) === undefined) return [];
+    // Without those that come: one of them may be what is refused.
+    const leaving = new Set(changes.map(({ guest }) => guest.tap));
+    await this.lay(
+      [...this.#guests.values()].filter(({ tap }) => !leaving.has(tap)),
+    );
+    const results: JobResult[] = [];
+    for (const change of changes) {
+      const words = change.kind === "add"
+        ? await this.#try([change])
+        : undefined;
+      results.push(words === undefined ? undefined : refused(words));
+    }
+    return results;
+  }
+
+  /** Makes all these changes or none; what nft said if none. */
+  async #try(changes: readonly Change[]): Promise<string | undefined> {
+    const script = changes.map(({ kind, guest }) =>
+      kind === "add"
+        ? addScript(this.#bridge, guest)
+        : deleteScript(this.#bridge, guest)
+    ).join("");
+    const result = await this.#programs.nft(script);
+    if (result.status !== 0) return lastWords(result);
+    for (const { kind, guest } of changes) {
+      if (kind === "add") this.#guests.set(guest.tap, guest);
+      else this.#guests.delete(guest.tap);
+    }
+    return undefined;
+  }
+}
+
+function refused(words: string): Error {
+  return unavailable(
+    `nftables refused its rules: ${words}`,
+    "See docs/network.md, and what `volant doctor` says of the kernel",
+  );
+}

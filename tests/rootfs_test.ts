@@ -1,0 +1,308 @@
+/**
+ * The rootfs path on real guests: what a guest writes to its root is kept, or
+ * forgotten, as it was asked for, whatever the root is made of.
+ */
+
+import assert from "node:assert/strict";
+import {
+  type RootFormat,
+  rootImage,
+  rootManifest,
+  run,
+} from "./harness/root_image.ts";
+import { filesBelow, TmpVolant } from "./harness/tmp_volant.ts";
+import { until } from "./harness/until.ts";
+
+/**
+ * As a database: a journal that is synced before each commit is told. Busybox's
+ * commands are called by name of the one program there is.
+ */
+const DATABASE = `
+b=/bin/busybox
+$b echo "start: $($b cat /data/journal 2> /dev/null | $b wc -l) records, uid $($b id -u)"
+n=0
+while :; do
+  n=$((n+1))
+  $b echo "record $n of $($b cat /proc/sys/kernel/random/boot_id)" >> /data/journal
+  $b sync
+  $b echo "committed $n"
+  $b sleep 0.2
+done
+`;
+
+/** Counts its starts in a file, says which this is, and stays. */
+const COUNTER = `
+b=/bin/busybox
+n=$($b cat /data/starts 2> /dev/null || $b echo 0)
+n=$((n+1))
+$b echo $n > /data/starts
+$b echo "start $n"
+exec $b sleep 1000
+`;
+
+const BARE = ["--network", "none"];
+
+async function lines(volant: TmpVolant, name: string): Promise<string[]> {
+  return (await volant.run("vm", "logs", name)).trimEnd().split("\n");
+}
+
+async function logged(
+  volant: TmpVolant,
+  name: string,
+  wanted: (all: string[]) => boolean,
+): Promise<string[]> {
+  let all: string[] = [];
+  await until(`${name} says it`, async () => {
+    all = await lines(volant, name);
+    return wanted(all);
+  }).catch((error) => assert.fail(`${error.message}: ${all.join(" | ")}`));
+  return all;
+}
+
+const starts = (all: string[]) => all.filter((line) => /^start/.test(line));
+
+Deno.test("a database on a shared read-only root keeps what it committed", async (t) => {
+  await using volant = await TmpVolant.start();
+  const image = await rootImage(volant, "erofs");
+  const manifest = await rootManifest(volant, {
+    name: "db",
+    image,
+    format: "erofs",
+    script: DATABASE,
+  });
+  const create = (name: string) =>
+    volant.run("vm", "create", name, "--manifest", manifest, ...BARE);
+  /** Waits for some commits, and says how many are known to be made. */
+  const committed = async (): Promise<number> => {
+    const before = (await lines(volant, "db")).length;
+    const all = await logged(volant, "db", (now) => now.length >= before + 3);
+    return all.filter((line) => line.startsWith("committed")).length;
+  };
+  const kept = async (count: number, commits: number) => {
+    const all = await logged(volant, "db", (now) => starts(now).length > count);
+    const [, found] = /(\d+) records/.exec(starts(all)[count] ?? "") ?? [];
+    assert.ok(
+      Number(found) >= commits,
+      `start ${count + 1} finds ${found} records, ${commits} were committed`,
+    );
+  };
+  await create("db");
+
+  await t.step("over stop and start", async () => {
+    const commits = await committed();
+    await volant.run("vm", "stop", "db");
+    await volant.run("vm", "start", "db");
+    await kept(1, commits);
+  });
+  await t.step("over restart", async () => {
+    const commits = await committed();
+    await volant.run("vm", "restart", "db");
+    await kept(2, commits);
+  });
+  await t.step("when its VMM is killed", async () => {
+    const commits = await committed();
+    Deno.kill((await volant.json("vm", "get", "db")).pid, "SIGKILL");
+    await volant.volant("vm", "wait", "db");
+    assert.equal((await volant.json("vm", "get", "db")).status, "crashed");
+    await volant.run("vm", "start", "db");
+    await kept(3, commits);
+  });
+  await t.step(
+    "when the daemon is killed and the VM stopped after",
+    async () => {
+      const commits = await committed();
+      await volant.crashDaemon();
+      await volant.run("vm", "stop", "db");
+      await volant.run("vm", "start", "db");
+      await kept(4, commits);
+    },
+  );
+
+  await t.step("and another VM of the image sees nothing of it", async () => {
+    await create("other");
+    const [first] = await logged(volant, "other", (all) => all.length > 1);
+    assert.match(first ?? "", /^start: 0 records/);
+    assert.equal(filesBelow(`${volant.stateDir}/artifacts`).length, 1);
+  });
+
+  await t.step("until it is deleted: then nothing is left", async () => {
+    await volant.run("vm", "delete", "--force", "db");
+    await create("db");
+    const [first] = await logged(volant, "db", (all) => all.length > 1);
+    assert.match(first ?? "", /^start: 0 records/);
+  });
+
+  await t.step(
+    "and its disk takes what was written, not its size",
+    async () => {
+      const { id } = await volant.json("vm", "get", "db");
+      const disk = await Deno.stat(`${volant.stateDir}/vms/${id}/state.ext4`);
+      assert.equal(disk.size, 256 * 1024 * 1024);
+      assert.ok(
+        (disk.blocks ?? 0) * 512 < disk.size / 8,
+        `${disk.blocks} blocks`,
+      );
+    },
+  );
+});
+
+Deno.test("an ephemeral guest forgets what it wrote at each stop", async (t) => {
+  await using volant = await TmpVolant.start();
+  for (const format of ["erofs", "ext4"] as const) {
+    await t.step(format, async () => {
+      const name = `counter-${format}`;
+      const manifest = await rootManifest(volant, {
+        name,
+        image: await rootImage(volant, format),
+        format,
+        script: COUNTER,
+        manifest: { ephemeral: true },
+      });
+      await volant.run("vm", "create", name, "--manifest", manifest, ...BARE);
+      await logged(volant, name, (now) => starts(now).length === 1);
+      await volant.run("vm", "restart", name);
+      const all = await logged(volant, name, (now) => starts(now).length === 2);
+      assert.deepEqual(starts(all), ["start 1", "start 1"]);
+      const { id } = await volant.json("vm", "get", name);
+      assert.deepEqual(
+        filesBelow(`${volant.stateDir}/vms/${id}`).filter((path) =>
+          !path.includes("/logs/")
+        ),
+        [],
+        "no disk of its own",
+      );
+    });
+  }
+});
+
+Deno.test("every format of a root boots, is written to, and keeps it", async (t) => {
+  await using volant = await TmpVolant.start();
+  const formats: readonly RootFormat[] = [
+    ...["squashfs", "ext4", "xfs", "btrfs", "raw", "qcow2"] as const,
+  ];
+  for (const format of formats) {
+    await t.step(format, async () => {
+      const image = await rootImage(volant, format);
+      const before = await run("sha256sum", image);
+      const manifest = await rootManifest(volant, {
+        name: format,
+        image,
+        format,
+        script: COUNTER,
+      });
+      await volant.run("vm", "create", format, "--manifest", manifest, ...BARE);
+      await logged(volant, format, (now) => starts(now).length === 1);
+      await volant.run("vm", "restart", format);
+      const all = await logged(
+        volant,
+        format,
+        (now) => starts(now).length === 2,
+      );
+      assert.deepEqual(starts(all), ["start 1", "start 2"]);
+      assert.equal(await run("sha256sum", image), before, "a copy was written");
+      await volant.run("vm", "delete", "--force", format);
+    });
+  }
+});
+
+Deno.test("folders that an image brings below /run and /tmp are there", async () => {
+  await using volant = await TmpVolant.start();
+  const manifest = await rootManifest(volant, {
+    name: "folders",
+    image: await rootImage(volant, "erofs"),
+    format: "erofs",
+    script: "cd /run/app && exec /bin/busybox echo in $PWD",
+  });
+  await volant.run("vm", "create", "f", "--manifest", manifest, ...BARE);
+  await volant.run("vm", "wait", "f");
+  assert.deepEqual(await lines(volant, "f"), ["in /run/app"]);
+});
+
+Deno.test("a program of the image is PID 1 where the manifest says so", async () => {
+  await using volant = await TmpVolant.start();
+  const manifest = await rootManifest(volant, {
+    name: "own-init",
+    image: await rootImage(volant, "ext4"),
+    format: "ext4",
+    script: "",
+    manifest: {
+      init: { path: "/bin/sh" },
+      workload: undefined,
+      kernel: { cmdline: "rootwait" },
+    },
+  });
+  await volant.run("vm", "create", "own", "--manifest", manifest, ...BARE);
+  await until("the shell is up", async () => {
+    const { stdout } = await volant.volant(
+      "vm",
+      "logs",
+      "--source",
+      "console",
+      "own",
+    );
+    // ash says so on a console that is no terminal of its own.
+    return /can't access tty|# /.test(stdout);
+  });
+  assert.equal((await volant.json("vm", "get", "own")).status, "running");
+});
+
+Deno.test("a root that cannot be one is refused, with the reason and the remedy", async (t) => {
+  await using volant = await TmpVolant.start();
+  const ext4 = await rootImage(volant, "ext4");
+  const backed = `${volant.folder}/backed.qcow2`;
+  await run(
+    "qemu-img",
+    "create",
+    "-q",
+    "-f",
+    "qcow2",
+    "-F",
+    "raw",
+    "-b",
+    ext4,
+    backed,
+  );
+  const partitioned = `${volant.folder}/disk.img`;
+  const table = new Uint8Array(4096);
+  table.set([0x55, 0xaa], 510);
+  await Deno.writeFile(partitioned, table);
+  const refusals: readonly (readonly [string, string, RootFormat, RegExp])[] = [
+    [
+      "another format",
+      ext4,
+      "erofs",
+      /it is ext4, not erofs[^]*rootfs\.format/,
+    ],
+    [
+      "a partition table",
+      partitioned,
+      "raw",
+      /it has a partition table[^]*Copy the partition/,
+    ],
+    ["nothing at all", "/bin/busybox", "raw", /holds no file system/],
+    [
+      "a qcow2 that leads elsewhere",
+      backed,
+      "qcow2",
+      /refers to another file of the host/,
+    ],
+    ["no qcow2", ext4, "qcow2", /it is no qcow2/],
+  ];
+  for (const [what, image, format, wanted] of refusals) {
+    await t.step(what, async () => {
+      const manifest = await rootManifest(volant, {
+        name: "bad",
+        image,
+        format,
+        script: COUNTER,
+      });
+      const { status, stderr } = await volant.volant(
+        ...["vm", "create", "bad", "--manifest", manifest, ...BARE],
+      );
+      assert.notEqual(status, 0);
+      assert.match(stderr, wanted);
+      assert.deepEqual(await volant.json("vm", "list"), []);
+      assert.deepEqual(filesBelow(`${volant.stateDir}/artifacts`), []);
+    });
+  }
+});
