@@ -9,6 +9,7 @@
 
 import assert from "node:assert/strict";
 import { assertTrue } from "./harness/invariants.ts";
+import { Netns } from "./harness/netns.ts";
 import { rootImage, rootManifest } from "./harness/root_image.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
 
@@ -26,17 +27,20 @@ interface Operation {
   readonly known: readonly string[];
 }
 
-function operations(manifest: string, network: string): Operation[] {
-  const create = [
-    ...["vm", "create", "v", "--manifest", manifest, "--network", network],
-  ];
+function operations(manifest: string): Operation[] {
+  const create = ["vm", "create", "v", "--manifest", manifest];
   return [
     {
       name: "create",
       before: [],
       words: create,
       after: ["gone", "pending", "starting", "running", "crashed"],
-      known: ["create:recorded", "start:launched", "disks:state-disk-made"],
+      known: [
+        "create:recorded",
+        "disks:state-disk-made",
+        "attach:tap-made",
+        "start:launched",
+      ],
     },
     {
       name: "start",
@@ -50,7 +54,7 @@ function operations(manifest: string, network: string): Operation[] {
       before: [create],
       words: ["vm", "stop", "--grace", "5s", "v"],
       after: ["running", "stopping", "stopped"],
-      known: ["stop:recorded", "stop:asked", "end:recorded"],
+      known: ["stop:recorded", "stop:asked", "detach:tap-removed"],
     },
     {
       name: "delete",
@@ -115,14 +119,15 @@ async function killAt(
 }
 
 Deno.test("a daemon killed at each step of an operation leaves nothing, and loses nothing", async (t) => {
-  await using volant = await TmpVolant.start();
+  await using netns = await Netns.create();
+  await using volant = await TmpVolant.start({ netns });
   const manifest = await rootManifest(volant, {
     name: "idle",
     image: await rootImage(volant, "erofs"),
     format: "erofs",
     script: IDLE,
   });
-  for (const operation of operations(manifest, "none")) {
+  for (const operation of operations(manifest)) {
     const taken = await stepsOf(volant, operation);
     for (const step of taken) {
       await t.step(

@@ -6,8 +6,8 @@
 
 /**
  * ok: it is there. warn: something is slower, or cannot be done, without it.
- * missing: no guest can run. unused: it is not there,
- * and this version of Volant does nothing with it.
+ * missing: no guest can run. unused: it is not there, and nothing that this
+ * version of Volant does for this user needs it.
  */
 export type CheckStatus = "ok" | "warn" | "missing" | "unused";
 

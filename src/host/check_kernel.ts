@@ -19,10 +19,6 @@ export async function checkKernel(): Promise<HostCheck[]> {
     await checkUserNamespaces(),
     await checkCgroups(),
     await checkSystemd(),
-    await checkDevice("/dev/net/tun", {
-      needed_for: "bridged networks: no guest uses them yet",
-      remedy: "modprobe tun",
-    }),
     await checkDevice("/dev/vhost-net", {
       needed_for: "quicker bridged networks: no guest uses them yet",
       remedy: "modprobe vhost_net",

@@ -23,7 +23,8 @@ export function checkQemu(): Promise<HostCheck> {
 export function checkPasst(): Promise<HostCheck> {
   return checkTool(findPasst, "warn", "VOLANT_PASST", {
     name: "passt",
-    needed_for: "guests on the user network: without it only --network none",
+    needed_for:
+      "the user network: without it only --network none, or bridged as root",
     remedy: PASST_INSTALL,
   });
 }
@@ -56,36 +57,34 @@ async function checkTool(
   }
 }
 
-/** Programs that this version does not start, but later drivers and modes do. */
-export async function checkOptionalPrograms(): Promise<HostCheck[]> {
+/** Programs that make disks of guests; and of a driver that is still to come. */
+export async function checkOtherPrograms(): Promise<HostCheck[]> {
   return await Promise.all([
-    present("cloud-hypervisor", ["cloud-hypervisor"], {
+    present("mke2fs", "warn", {
+      needed_for:
+        "state disks: without it no guest with a root file system keeps its data",
+      remedy: "apt-get install e2fsprogs",
+    }),
+    present("cp", "warn", {
+      needed_for: "guests that write to a root file system of their own",
+      remedy: "apt-get install coreutils",
+    }),
+    present("cloud-hypervisor", "unused", {
       needed_for: "the Cloud Hypervisor driver: no guest uses it yet",
       remedy: "put a release of cloud-hypervisor in PATH",
-    }),
-    present("bridge tools", ["ip", "nft"], {
-      needed_for: "bridged networks: no guest uses them yet",
-      remedy: "apt-get install iproute2 nftables",
-    }),
-    present("file system tools", ["mkfs.erofs", "mke2fs"], {
-      needed_for: "building rootfs images: the initramfs strategy needs none",
-      remedy: "apt-get install erofs-utils e2fsprogs",
     }),
   ]);
 }
 
 async function present(
   name: string,
-  programs: readonly string[],
+  otherwise: "warn" | "unused",
   check: Pick<HostCheck, "needed_for" | "remedy">,
 ): Promise<HostCheck> {
-  const paths = await Promise.all(programs.map((one) => findProgram(one)));
-  const lacking = programs.filter((_, index) => paths[index] === undefined);
-  return outcome(lacking.length === 0, "unused", {
+  const path = await findProgram(name);
+  return outcome(path !== undefined, otherwise, {
     name,
-    found: lacking.length === 0
-      ? paths.join(", ")
-      : `${lacking.join(" and ")} not found`,
+    found: path ?? `the program "${name}" is not installed`,
     ...check,
   });
 }

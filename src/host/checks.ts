@@ -11,35 +11,51 @@
 import { type Assets, unpackAssets } from "../lib/assets.ts";
 import { Fault } from "../lib/fault.ts";
 import type { HostCheck } from "./check.ts";
+import { checkBridged } from "./check_bridged.ts";
 import { checkKernel } from "./check_kernel.ts";
 import {
   checkDiskSpace,
-  checkOptionalPrograms,
+  checkOtherPrograms,
   checkPasst,
   checkQemu,
 } from "./check_programs.ts";
 import { type KvmProbe, probeKvm } from "./kvm.ts";
+import { DEFAULT_BRIDGE, DEFAULT_SUBNET } from "./network_defaults.ts";
 import { findQemu } from "./qemu.ts";
 
 export interface HostChecksOptions {
   readonly stateDir: string;
   /** Where the daemon remembers whether KVM works. */
   readonly kvmCachePath?: string | undefined;
+  /** Of the bridged network, if not the default. */
+  readonly subnet?: string | undefined;
+  readonly bridge?: string | undefined;
 }
 
 export async function hostChecks(
   options: HostChecksOptions,
 ): Promise<HostCheck[]> {
-  const assets = await unpackAssets(options.stateDir).catch(faultOnly);
-  const [kvm, qemu, passt, programs, disk, kernel] = await Promise.all([
-    checkKvm(assets, options.kvmCachePath),
-    checkQemu(),
-    checkPasst(),
-    checkOptionalPrograms(),
-    checkDiskSpace(options.stateDir),
-    checkKernel(),
-  ]);
-  return [checkAssets(assets), qemu, kvm, passt, disk, ...kernel, ...programs];
+  const {
+    stateDir,
+    subnet = DEFAULT_SUBNET,
+    bridge = DEFAULT_BRIDGE,
+  } = options;
+  const assets = await unpackAssets(stateDir).catch(faultOnly);
+  const [kvm, qemu, passt, programs, disk, kernel, bridged] = await Promise.all(
+    [
+      checkKvm(assets, options.kvmCachePath),
+      checkQemu(),
+      checkPasst(),
+      checkOtherPrograms(),
+      checkDiskSpace(stateDir),
+      checkKernel(),
+      checkBridged({ subnet, bridge, stateDir }),
+    ],
+  );
+  return [
+    ...[checkAssets(assets), qemu, kvm, passt, disk],
+    ...[...kernel, ...programs, ...bridged],
+  ];
 }
 
 /** Whether a guest can be run, if not with all that others offer. */

@@ -10,6 +10,7 @@ import { until } from "./until.ts";
 const LIVE = ["starting", "running", "stopping"];
 
 interface Seen {
+  readonly ip_address: string;
   readonly id: number;
   readonly name: string;
   readonly status: string;
@@ -65,6 +66,7 @@ export async function assertTrue(
         if (!ids.has(name)) wrong.push(`${folder}/${name} belongs to no VM`);
       }
     }
+    wrong.push(...await networkFaults(volant, vms));
     const artifacts = filesBelow(`${volant.stateDir}/artifacts`);
     if (artifacts.length > (vms.length > 0 ? 1 : 0)) {
       wrong.push(`artifacts nobody uses: ${artifacts.join(", ")}`);
@@ -76,4 +78,26 @@ export async function assertTrue(
     wrong = await look();
     return wrong.length === 0;
   }, 20_000).catch(() => assert.fail(`${round}: ${wrong.join("; ")}`));
+}
+
+/** TAPs and rules that belong to no VM that runs, and those that are missing. */
+async function networkFaults(
+  { netns }: TmpVolant,
+  vms: readonly Seen[],
+): Promise<string[]> {
+  if (netns === undefined) return [];
+  const running = vms.filter(({ status }) => LIVE.includes(status));
+  const taps = (await netns.links()).filter((name) => name.includes("-"));
+  const wanted = running.map(({ id }) => `vbr0-${id}`);
+  const guests = await netns.knownGuests();
+  const addresses = running.map((vm) => vm.ip_address).sort();
+  return [
+    ...taps.filter((name) => !wanted.includes(name))
+      .map((name) => `${name} belongs to no VM that runs`),
+    ...wanted.filter((name) => !taps.includes(name))
+      .map((name) => `${name} is missing`),
+    ...(guests.join() === addresses.join()
+      ? []
+      : [`the firewall knows ${guests}, and ${addresses} run`]),
+  ];
 }

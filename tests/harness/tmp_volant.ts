@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { built } from "./built.ts";
+import type { Netns } from "./netns.ts";
 import { until } from "./until.ts";
 
 export interface Result {
@@ -17,6 +18,8 @@ export interface Result {
 export interface StartOptions {
   /** Added to the environment of daemon and command line. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where the daemon runs; its guests are on a bridge there by default. */
+  readonly netns?: Netns;
 }
 
 const START_MS = 60_000;
@@ -24,15 +27,23 @@ const STOP_MS = 20_000;
 
 export class TmpVolant implements AsyncDisposable {
   readonly folder: string;
+  readonly netns: Netns | undefined;
   readonly #env: Record<string, string>;
   #daemon: Deno.ChildProcess | undefined;
 
-  private constructor(folder: string, env: Record<string, string>) {
+  private constructor(
+    folder: string,
+    env: Record<string, string>,
+    netns: Netns | undefined,
+  ) {
     this.folder = folder;
+    this.netns = netns;
     this.#env = env;
   }
 
-  static async start({ env = {} }: StartOptions = {}): Promise<TmpVolant> {
+  static async start(
+    { env = {}, netns }: StartOptions = {},
+  ): Promise<TmpVolant> {
     // Short, because a socket's path may have 107 bytes.
     const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "vt-" });
     // A root daemon's VMMs run as users of their own, who must pass through.
@@ -40,8 +51,10 @@ export class TmpVolant implements AsyncDisposable {
     const volant = new TmpVolant(folder, {
       VOLANT_STATE_DIR: `${folder}/state`,
       VOLANT_RUNTIME_DIR: `${folder}/run`,
+      // Nothing of the host's own network is touched by a test.
+      VOLANT_DEFAULT_NETWORK: netns === undefined ? "user" : "bridged",
       ...env,
-    });
+    }, netns);
     await volant.startDaemon();
     return volant;
   }
@@ -70,9 +83,12 @@ export class TmpVolant implements AsyncDisposable {
     this.#daemon = new Deno.Command("/bin/sh", {
       args: [
         "-c",
-        'exec setsid "$0" daemon --log-level debug 2>>"$1"',
-        built("volant"),
+        'log=$1; shift; exec "$@" daemon --log-level debug 2>>"$log"',
+        "sh",
         `${this.folder}/daemon.log`,
+        ...this.netns?.enter ?? [],
+        "setsid",
+        built("volant"),
       ],
       env: { ...this.#env, ...env },
       stdin: "null",

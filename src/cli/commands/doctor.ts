@@ -40,7 +40,7 @@ export const doctor = buildCommand<Flags, [], Context>({
         kind: "boolean",
         optional: true,
         withNegated: false,
-        brief: "Also what is absent and not used by this version",
+        brief: "Also what is absent and not needed here",
       },
     },
     aliases: { a: "all" },
@@ -48,7 +48,11 @@ export const doctor = buildCommand<Flags, [], Context>({
   async func({ json, all }) {
     const { canRunGuests, hostChecks } = await import("../../host/checks.ts");
     const { stateDir } = folders((name) => this.env(name));
-    const checks = await hostChecks({ stateDir });
+    const checks = await hostChecks({
+      stateDir,
+      subnet: this.env("VOLANT_SUBNET"),
+      bridge: this.env("VOLANT_BRIDGE"),
+    });
     const isReady = canRunGuests(checks);
     if (json) this.out.json({ can_run_guests: isReady, checks });
     else show(checks, all === true, isReady, this.out);

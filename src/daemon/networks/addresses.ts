@@ -14,9 +14,46 @@ import {
 } from "../../lib/ipv4.ts";
 import { gatewayOf, roomIn, type Subnet } from "./subnet.ts";
 
+interface Wish {
+  /** May hold addresses of other subnets. */
+  readonly taken: Iterable<string>;
+  readonly wanted?: string | undefined;
+}
+
+/**
+ * The addresses of a subnet, with those that are chosen but are not written down
+ * anywhere yet.
+ */
+export class AddressPool {
+  readonly #subnet: Subnet;
+  readonly #reserved = new Set<string>();
+
+  constructor(subnet: Subnet) {
+    this.#subnet = subnet;
+  }
+
+  /**
+   * Nobody else is given the address until it is let go of: by then it is among
+   * those that are taken, or is free. Never pauses, so that two who ask at once
+   * do not see the same. Throws as `chooseAddress`.
+   */
+  reserve(vmName: string, { taken, wanted }: Wish): string {
+    const ip = chooseAddress(this.#subnet, vmName, {
+      taken: new Set([...taken, ...this.#reserved]),
+      wanted,
+    });
+    this.#reserved.add(ip);
+    return ip;
+  }
+
+  letGo(ip: string): void {
+    this.#reserved.delete(ip);
+  }
+}
+
 /**
  * Throws `address-in-use`, `no-free-address`, and `invalid-input` for an address
- * that no VM can have. `taken` may hold addresses of other subnets.
+ * that no VM can have. Pure; exported for its test.
  */
 export function chooseAddress(
   subnet: Subnet,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chooseAddress } from "./addresses.ts";
+import { AddressPool, chooseAddress } from "./addresses.ts";
 import { parseSubnet } from "./subnet.ts";
 
 const subnet = parseSubnet("192.168.127.0/24");
@@ -59,3 +59,18 @@ for (const [wanted, message] of impossible) {
     });
   });
 }
+
+Deno.test("an address that is reserved goes to nobody else until it is let go of", () => {
+  const pool = new AddressPool(subnet);
+  assert.equal(pool.reserve("a", { taken: [] }), "192.168.127.2");
+  assert.equal(pool.reserve("b", { taken: [] }), "192.168.127.3");
+  assert.throws(
+    () => pool.reserve("c", { taken: [], wanted: "192.168.127.3" }),
+    { code: "address-in-use" },
+  );
+  // That of `a` was written down, that of `b` never.
+  pool.letGo("192.168.127.2");
+  pool.letGo("192.168.127.3");
+  const taken = ["192.168.127.2"];
+  assert.equal(pool.reserve("c", { taken }), "192.168.127.3");
+});

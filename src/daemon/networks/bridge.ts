@@ -48,6 +48,11 @@ export class Bridge {
     await this.#batches.run(host);
   }
 
+  /** The host's addresses on it, as far as they are known. */
+  hostAddresses(): string[] {
+    return [...this.#carried].map((text) => text.replace(/\/.*/, ""));
+  }
+
   /** `other` is somebody else's of that name. */
   async whose(): Promise<"ours" | "other" | "nobody's"> {
     const link = await findLink(this.#programs, this.name);

@@ -13,7 +13,7 @@ import { Fault } from "../../lib/fault.ts";
 import { type Cidr, formatIpv4 } from "../../lib/ipv4.ts";
 import { step } from "../../lib/step.ts";
 import { mayChangeNetwork } from "../../host/capabilities.ts";
-import { chooseAddress } from "./addresses.ts";
+import { AddressPool } from "./addresses.ts";
 import { Bridge, hostOf } from "./bridge.ts";
 import { hostNameServers } from "./dns.ts";
 import { Firewall } from "./firewall.ts";
@@ -46,13 +46,13 @@ export class BridgedNetwork implements Network {
   readonly #bridge: Bridge;
   readonly #taps: Taps;
   readonly #firewall: Firewall;
-  /** Addresses of leases whose create has not ended. */
-  readonly #reserved = new Set<string>();
+  readonly #pool: AddressPool;
 
   constructor({ subnet, bridge, stateDir, programs }: BridgedNetworkOptions) {
     this.#subnet = subnet;
     this.#bridge = new Bridge(bridge, stateDir, programs);
     this.#taps = new Taps(programs, bridge);
+    this.#pool = new AddressPool(subnet);
     this.#firewall = new Firewall(programs, bridge);
   }
 
@@ -62,12 +62,10 @@ export class BridgedNetwork implements Network {
   ): Promise<NetworkLease> {
     const gateway = formatIpv4(gatewayOf(this.#subnet));
     if (taken.includes(gateway)) throw gatewayHeld(gateway);
-    // No pause between looking and taking: two creates never see the same.
-    const ip = chooseAddress(this.#subnet, vmName, {
-      taken: new Set([...taken, ...this.#reserved]),
+    const ip = this.#pool.reserve(vmName, {
+      taken: [...taken, ...this.#bridge.hostAddresses()],
       wanted,
     });
-    this.#reserved.add(ip);
     try {
       await this.#bridge.carry(this.#host());
       const mac = await macAddress(vmName, ip);
@@ -75,13 +73,13 @@ export class BridgedNetwork implements Network {
       const subnet = { gateway, prefix };
       return { mode: "bridged", ip, mac, publish, subnet, isolated };
     } catch (error) {
-      this.#reserved.delete(ip);
+      this.#pool.letGo(ip);
       throw error;
     }
   }
 
   release({ ip }: NetworkLease): void {
-    this.#reserved.delete(ip);
+    this.#pool.letGo(ip);
   }
 
   async attach(holder: LeaseHolder): Promise<Attachment> {
@@ -89,6 +87,8 @@ export class BridgedNetwork implements Network {
     const guest = this.#guest(holder);
     for (const port of lease.publish) checkHostPort(port);
     const host = this.#hostOf(lease);
+    const gateway = formatIpv4(host.address);
+    if (this.#firewall.hasGuestAt(gateway)) throw gatewayHeld(gateway);
     await this.#bridge.carry(host);
     try {
       await this.#taps.add(guest.tap, !guest.isOpen);
@@ -103,7 +103,7 @@ export class BridgedNetwork implements Network {
       nic: { kind: "tap", mac: lease.mac, tapName: guest.tap },
       guest: {
         ip: `${lease.ip}/${host.prefix}`,
-        gateway: formatIpv4(host.address),
+        gateway,
         dns: await hostNameServers(),
       },
     };
@@ -138,10 +138,11 @@ export class BridgedNetwork implements Network {
     await Promise.all(strangers.map((tap) => this.#taps.remove(tap)));
     if (whose === "nobody's" && guests.length === 0) return;
 
+    // Rules before anything can send: they need no bridge to be there.
+    await this.#firewall.lay(guests);
     const hosts = running.map(({ lease }) => this.#hostOf(lease));
     for (const host of hosts) await this.#bridge.carry(host);
     await this.#bridge.keepOnly([this.#host(), ...hosts]);
-    await this.#firewall.lay(guests);
     // A device that its machine holds open is only looked at, or put right.
     await Promise.allSettled(
       guests.map(({ tap, isOpen }) => this.#taps.add(tap, !isOpen)),
@@ -176,10 +177,10 @@ export class BridgedNetwork implements Network {
   }
 }
 
-/** Left from an earlier subnet; the host cannot have the same address. */
+/** The subnet was changed to one that lies across the earlier one. */
 function gatewayHeld(gateway: string): Fault {
   return unavailable(
-    `the host's address ${gateway} is held by a VM of an earlier subnet`,
-    "Delete that VM, or start the daemon with another --subnet",
+    `the host's address ${gateway} is held by a VM of another subnet`,
+    "Stop or delete that VM, or start the daemon with another --subnet",
   );
 }

@@ -13,7 +13,6 @@ import {
   addScript,
   deleteScript,
   type Guest,
-  removeScript,
   wholeScript,
 } from "./firewall_rules.ts";
 import { lastWords, type NetworkPrograms, unavailable } from "./programs.ts";
@@ -27,9 +26,9 @@ export class Firewall {
   readonly #programs: NetworkPrograms;
   readonly #bridge: string;
   readonly #batches = new Batches<Change>((changes) => this.#do(changes));
-  /** By TAP: the guests whose elements are in the tables. */
+  /** By TAP: the guests whose elements belong into the tables. */
   #guests = new Map<string, Guest>();
-  /** Whether that is known; not before the tables were laid down once. */
+  /** Whether they are in there, and no others. */
   #isLaid = false;
 
   constructor(programs: NetworkPrograms, bridge: string) {
@@ -43,24 +42,21 @@ export class Firewall {
 
   /** No error if it is not there. */
   async remove(guest: Guest): Promise<void> {
-    if (this.#isLaid && !this.#guests.has(guest.tap)) return;
+    if (!this.#guests.has(guest.tap)) return;
     await this.#batches.run({ kind: "remove", guest });
+  }
+
+  hasGuestAt(ip: string): boolean {
+    return [...this.#guests.values()].some((guest) => guest.ip === ip);
   }
 
   /** Lays the tables down whole, for these guests and no other. */
   async lay(guests: readonly Guest[]): Promise<void> {
+    this.#guests = new Map(guests.map((guest) => [guest.tap, guest]));
+    this.#isLaid = false;
     const result = await this.#programs.nft(wholeScript(this.#bridge, guests));
     if (result.status !== 0) throw refused(lastWords(result));
-    this.#guests = new Map(guests.map((guest) => [guest.tap, guest]));
     this.#isLaid = true;
-  }
-
-  /** Takes the tables away. */
-  async clear(): Promise<void> {
-    const result = await this.#programs.nft(removeScript(this.#bridge));
-    if (result.status !== 0) throw refused(lastWords(result));
-    this.#guests.clear();
-    this.#isLaid = false;
   }
 
   async #do(changes: readonly Change[]): Promise<readonly JobResult[]> {

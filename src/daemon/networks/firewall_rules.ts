@@ -34,7 +34,7 @@ export function wholeScript(
 }
 
 /** Takes the tables away, if they are there. */
-export function removeScript(bridge: string): string {
+function removeScript(bridge: string): string {
   // Only a table that is there can be deleted: it is made sure of before.
   return FAMILIES.map((family) => {
     const table = `table ${family} ${tableName(bridge)}`;
@@ -59,7 +59,7 @@ export function deleteScript(bridge: string, guest: Guest): string {
 
 const FAMILIES = ["inet", "bridge"] as const;
 
-export function tableName(bridge: string): string {
+function tableName(bridge: string): string {
   return `volant_${bridge}`;
 }
 

@@ -1,0 +1,204 @@
+/**
+ * What a hostile guest, or a hostile neighbour of the host, can send: frames and
+ * packets that no honest kernel would. A namespace on a port of the bridge plays
+ * the guest, because it can be told to send anything.
+ *
+ * Each refusal is tried again with the rule for it taken out, which shows that
+ * it is this rule that refuses.
+ */
+
+import assert from "node:assert/strict";
+import { buildAppliance } from "./harness/appliance.ts";
+import { Netns } from "./harness/netns.ts";
+import { TmpVolant } from "./harness/tmp_volant.ts";
+import { until } from "./harness/until.ts";
+
+const SERVER =
+  "mkdir -p /www && echo served > /www/index.html && exec httpd -f -p 80 -h /www";
+
+const HOST = "192.168.127.1";
+const SERVING = "192.168.127.2";
+const HOSTILE = "192.168.127.99";
+const HOSTILE_MAC = "02:00:00:00:00:99";
+/** Of the host, towards a neighbour, and of the neighbour (RFC 5737). */
+const HOST_OUTSIDE = "198.51.100.1";
+const OUTSIDE = "198.51.100.2";
+
+/** Whether `from` gets an answer from the host. */
+async function isHeard(from: Netns, to = HOST): Promise<boolean> {
+  const { status } = await from.try("ping", "-c", "1", "-W", "2", to);
+  return status === 0;
+}
+
+/** Puts `hostile` on a port of the bridge, unknown to the daemon. */
+async function plugIn(netns: Netns, hostile: Netns): Promise<void> {
+  await netns.run(
+    ...["ip", "link", "add", "vbr0-99", "type", "veth", "peer", "name"],
+    ...["eth0", "address", HOSTILE_MAC, "netns", String(hostile.pid)],
+  );
+  await netns.run("ip", "link", "set", "vbr0-99", "master", "vbr0", "up");
+  await netns.run("bridge", "link", "set", "dev", "vbr0-99", "isolated", "on");
+  await hostile.run("ip", "addr", "add", `${HOSTILE}/24`, "dev", "eth0");
+  await hostile.run("ip", "link", "set", "eth0", "up");
+}
+
+async function plugOutside(netns: Netns, outside: Netns): Promise<void> {
+  await netns.run(
+    ...["ip", "link", "add", "up0", "type", "veth", "peer", "name", "down0"],
+    ...["netns", String(outside.pid)],
+  );
+  await netns.run("ip", "addr", "add", `${HOST_OUTSIDE}/24`, "dev", "up0");
+  await netns.run("ip", "link", "set", "up0", "up");
+  await outside.run("ip", "addr", "add", `${OUTSIDE}/24`, "dev", "down0");
+  await outside.run("ip", "link", "set", "down0", "up");
+}
+
+async function received(netns: Netns, name: string): Promise<number> {
+  const text = await netns.run("ip", "-j", "-s", "link", "show", "dev", name);
+  return JSON.parse(text)[0].stats64.rx.packets;
+}
+
+Deno.test("what a hostile guest or neighbour sends is not taken in", async (t) => {
+  await using netns = await Netns.create();
+  await using hostile = await Netns.create(netns);
+  await using outside = await Netns.create(netns);
+  await plugOutside(netns, outside);
+  await using volant = await TmpVolant.start({ netns });
+  const { manifest } = await buildAppliance(volant, {
+    name: "page",
+    script: SERVER,
+  });
+  await volant.run(
+    ...["vm", "create", "a", "--manifest", manifest],
+    ...["--publish", "127.0.0.1:8080:80"],
+  );
+  await until(
+    "the guest serves",
+    async () => await netns.fetchText(`http://${SERVING}/`) === "served\n",
+  );
+  await plugIn(netns, hostile);
+
+  await t.step("a port that is no guest's is not heard", async () => {
+    assert.equal(await isHeard(hostile), false);
+    const elements = [
+      `add element inet volant_vbr0 guests { ${HOSTILE} }`,
+      `add element bridge volant_vbr0 guests { "vbr0-99" . ${HOSTILE_MAC} . ${HOSTILE} }`,
+    ];
+    await netns.run("nft", elements.join("; "));
+    assert.equal(await isHeard(hostile), true, "a guest's is");
+  });
+
+  await t.step(
+    "a MAC address that is not the guest's is not heard",
+    async () => {
+      const become = async (mac: string) => {
+        await hostile.run("ip", "link", "set", "eth0", "address", mac);
+        // So that the answer, at least, would find its way.
+        await netns.run(
+          ...["ip", "neigh", "replace", HOSTILE, "lladdr", mac, "dev", "vbr0"],
+        );
+      };
+      await become("02:00:00:00:00:98");
+      assert.equal(await isHeard(hostile), false);
+      await become(HOSTILE_MAC);
+      assert.equal(await isHeard(hostile), true);
+    },
+  );
+
+  await t.step(
+    "ARP that claims another's address changes no mind",
+    async () => {
+      await hostile.run(
+        ...["busybox", "arping", "-c", "2", "-w", "2", "-U", "-s", SERVING],
+        ...["-I", "eth0", HOST],
+      ).catch(() => {});
+      assert.equal(await netns.fetchText(`http://${SERVING}/`), "served\n");
+      const neighbour = await netns.run("ip", "neigh", "show", SERVING);
+      assert.doesNotMatch(neighbour, new RegExp(HOSTILE_MAC));
+    },
+  );
+
+  await t.step(
+    "a guest does not reach another by way of the host",
+    async () => {
+      const [bridge] = JSON.parse(
+        await netns.run("ip", "-j", "link", "show", "dev", "vbr0"),
+      );
+      await hostile.run(
+        ...["ip", "neigh", "replace", SERVING, "lladdr", bridge.address],
+        ...["dev", "eth0"],
+      );
+      assert.equal(await hostile.fetchText(`http://${SERVING}/`), undefined);
+    },
+  );
+
+  await t.step("a frame with a VLAN tag is not let in", async () => {
+    await netns.run(
+      ...["ip", "link", "add", "link", "vbr0", "name", "tagged"],
+      ...["type", "vlan", "id", "5"],
+    );
+    await netns.run("ip", "addr", "add", "10.77.0.1/24", "dev", "tagged");
+    await netns.run("ip", "link", "set", "tagged", "up");
+    await hostile.run(
+      ...["ip", "link", "add", "link", "eth0", "name", "tagged"],
+      ...["type", "vlan", "id", "5"],
+    );
+    await hostile.run("ip", "link", "set", "tagged", "up");
+    await hostile.run(
+      ...["ip", "route", "add", "10.77.0.0/24", "dev", "tagged"],
+      ...["src", HOSTILE],
+    );
+    assert.equal(await isHeard(hostile, "10.77.0.1"), false);
+    assert.equal(await received(netns, "tagged"), 0);
+  });
+
+  await t.step(
+    "a neighbour cannot use a port of the host's loopback",
+    async () => {
+      await outside.run("sysctl", "-q", "net.ipv4.conf.all.route_localnet=1");
+      await outside.run("ip", "addr", "flush", "dev", "lo");
+      await outside.run(
+        ...["ip", "route", "add", "127.0.0.1/32", "via", HOST_OUTSIDE],
+      );
+      const page = "http://127.0.0.1:8080/";
+      assert.equal(await netns.fetchText(page), "served\n", "it is published");
+      assert.equal(await outside.fetchText(page), undefined);
+      await netns.run(
+        ...["nft", "flush", "chain", "inet", "volant_vbr0", "loopback_only"],
+      );
+      assert.equal(
+        await outside.fetchText(page),
+        "served\n",
+        "but for the rule",
+      );
+    },
+  );
+
+  await t.step(
+    "it is the rules of the bridge that keep frames out",
+    async () => {
+      await netns.run(
+        ...["nft", "flush", "chain", "bridge", "volant_vbr0", "own_address"],
+      );
+      await isHeard(hostile, "10.77.0.1");
+      assert.notEqual(await received(netns, "tagged"), 0);
+    },
+  );
+
+  await t.step(
+    "rules that were flushed come back with the next guest",
+    async () => {
+      await netns.run("nft", "flush", "ruleset");
+      await volant.run("vm", "create", "b", "--manifest", manifest);
+      assert.deepEqual(await netns.knownGuests(), [SERVING, "192.168.127.3"]);
+      assert.equal(
+        await netns.fetchText("http://127.0.0.1:8080/"),
+        "served\n",
+        "that of the guest before, too",
+      );
+      assert.equal(await isHeard(hostile), false);
+    },
+  );
+
+  await netns.run("ip", "link", "delete", "vbr0-99");
+});
