@@ -56,6 +56,8 @@ class Place implements AsyncDisposable {
   ): Promise<{ readonly status: number; readonly stdout: string }> {
     const script = [
       "set -e",
+      // What a case puts into this folder stands in for the host's program.
+      "PATH=$2:$PATH; export PATH",
       'volant=$1; folder=$2; shift 2; mkdir -p "$folder/dev"',
       setup,
       ...(await pathsOf(without)).map((path) =>
@@ -141,6 +143,22 @@ const FIREWALL = "nft add table inet guard && nft " +
   "'add chain inet guard onward { type filter hook forward priority 5; policy drop; }'";
 const NO_RIGHT = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin";
 
+/** A program that fails as on a kernel without what a `pattern` asks it for. */
+function refusing(program: string, pattern: string, words: string): string {
+  const wrapper = [
+    "#!/bin/sh",
+    "all=$(cat)",
+    `case "$all" in *${pattern}*) echo "${words}" >&2; exit 1 ;; esac`,
+    `printf %s "$all" | "$0-real" "$@"`,
+  ].join("\n");
+  return [
+    `real=$(readlink -f "$(command -v ${program})")`,
+    `cp "$real" "$folder/${program}-real"`,
+    `cat >"$folder/${program}" <<'END'\n${wrapper}\nEND`,
+    `chmod 755 "$folder/${program}"`,
+  ].join("\n");
+}
+
 interface Taken extends Case {
   readonly what: string;
   /** Checks that are not ok for it, the one about it first. */
@@ -214,6 +232,32 @@ const TAKEN: readonly Taken[] = [
     amiss: ["/dev/net/tun", "kvm"],
     found: /^not there$/,
     remedy: /^modprobe tun/,
+  },
+  {
+    what: "bridges, from the kernel",
+    setup: refusing(
+      "ip",
+      "type bridge",
+      "Error: Unknown device type.\nCommand failed -:1",
+    ),
+    amiss: ["bridges"],
+    found:
+      /^`ip link add name volant0 type bridge .*` failed: Error: Unknown device type\.$/,
+    remedy: /^modprobe -a bridge tun; else boot a kernel with CONFIG_BRIDGE/,
+  },
+  {
+    what: "masquerading, from the kernel",
+    setup: refusing("nft", "masquerade", "Error: Could not process rule"),
+    amiss: ["nftables nat"],
+    found: /^nft refused its rules: Error: Could not process rule$/,
+    remedy: /^modprobe -a nf_tables .*; else boot a kernel with CONFIG_/,
+  },
+  {
+    what: "filters for bridges, from the kernel",
+    setup: refusing("nft", "table bridge", "Error: Operation not supported"),
+    amiss: ["nftables bridge"],
+    found: /^nft refused its rules: Error: Operation not supported$/,
+    remedy: /CONFIG_NF_TABLES_BRIDGE$/,
   },
   {
     what: "the right to make bridges",

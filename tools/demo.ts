@@ -1,72 +1,64 @@
 /**
- * The demo: from nothing to a page out of a microVM, and back to nothing.
+ * The demo: from nothing to two pages out of two microVMs, and back to nothing.
  *
  * A daemon of its own in a temporary folder builds an appliance of the real
- * Caddy, boots it, and shows what it says, how long each phase took, what it
- * uses and how it ends. Whatever happens, Ctrl-C included, nothing is left.
+ * Caddy and boots it (initramfs path), then runs nginx out of an OCI image
+ * (rootfs path), and shows what they say, how long each phase took, and how they
+ * end. Root's guests are on a bridge inside of a network namespace of their own,
+ * anybody else's are reached by ports of the host. Whatever happens, Ctrl-C
+ * included, nothing is left.
  */
 
+import { Netns } from "../tests/harness/netns.ts";
 import { TmpVolant } from "../tests/harness/tmp_volant.ts";
+import { until } from "../tests/harness/until.ts";
+import { nginxImage } from "./demo/nginx_image.ts";
+import { say, Stage } from "./demo/stage.ts";
 
 const EXAMPLE =
   new URL("../examples/caddy/fledge.toml", import.meta.url).pathname;
 const MEMORY_LINES = /^(MemTotal|MemFree|MemAvailable):/;
 
-const encoder = new TextEncoder();
-
-function say(text: string): void {
-  Deno.stdout.writeSync(encoder.encode(`${text}\n`));
+async function appliance(stage: Stage): Promise<void> {
+  const { folder } = stage;
+  say("\n--- An appliance: Caddy as an initramfs, with the kernel beside it");
+  await stage.show("build", EXAMPLE, "--output", `${folder}/caddy.cpio`);
+  await stage.show(
+    ...["vm", "create", "web", "--network", stage.network],
+    ...["--manifest", `${folder}/caddy.cpio.manifest.json`],
+    ...["--wait", "healthy", "--timeout", "300"],
+  );
+  const url = await stage.urlOf("web");
+  await stage.showPage(`${url}/`);
+  await stage.showPage(`${url}/memory`, MEMORY_LINES);
+  await stage.show("vm", "get", "web");
+  await stage.show("vm", "logs", "--tail", "5", "web");
 }
 
-/** Shows a command as one would type it, and what it prints. */
-async function show(volant: TmpVolant, ...args: string[]): Promise<void> {
-  say(`\n$ volant ${args.join(" ").replaceAll(volant.folder, "$DEMO")}`);
-  const { status, stdout, stderr } = await volant.volant(...args);
-  say((stderr + stdout).trimEnd().replaceAll(volant.folder, "$DEMO"));
-  if (status !== 0) throw new Error(`volant ended with status ${status}`);
+async function image(stage: Stage): Promise<void> {
+  say("\n--- An OCI image: nginx of Debian's packages, unmodified");
+  say("Making the image of Debian packages; the first time they are fetched.");
+  const { reference } = await nginxImage(`${stage.folder}/nginx`);
+  await stage.show(
+    ...["run", "--detach", "--name", "nginx", "--publish", "0:80"],
+    ...["--network", stage.network, reference],
+  );
+  const url = await stage.urlOf("nginx");
+  await until("nginx answers", () => stage.answers(`${url}/`), 120_000);
+  await stage.showPage(`${url}/`);
+  await stage.show("vm", "get", "nginx");
+  await stage.show("vm", "logs", "nginx");
 }
 
-async function showPage(url: string, lines: RegExp = /^/): Promise<void> {
-  say(`\n$ curl ${url}`);
-  const response = await fetch(url);
-  const text = await response.text();
-  for (const line of text.trimEnd().split("\n")) {
-    if (lines.test(line)) say(line);
+async function demo(stage: Stage): Promise<void> {
+  say(`A daemon of its own, in ${stage.folder} ($DEMO below).`);
+  await appliance(stage);
+  await image(stage);
+  await stage.show("vm", "list");
+  for (const name of ["web", "nginx"]) {
+    await stage.show("vm", "stop", name);
+    await stage.show("vm", "delete", name);
   }
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-}
-
-async function demo(volant: TmpVolant): Promise<void> {
-  say(`A daemon of its own, in ${volant.folder} ($DEMO below).`);
-  await show(
-    volant,
-    "build",
-    EXAMPLE,
-    "--output",
-    `${volant.folder}/caddy.cpio`,
-  );
-  await show(
-    volant,
-    "vm",
-    "create",
-    "web",
-    "--manifest",
-    `${volant.folder}/caddy.cpio.manifest.json`,
-    "--wait",
-    "healthy",
-    "--timeout",
-    "300",
-  );
-  const { expose } = await volant.json("vm", "get", "web");
-  const url = `http://${expose[0].host_ip}:${expose[0].host_port}`;
-  await showPage(`${url}/`);
-  await showPage(`${url}/memory`, MEMORY_LINES);
-  await show(volant, "vm", "get", "web");
-  await show(volant, "vm", "logs", "--tail", "5", "web");
-  await show(volant, "vm", "stop", "web");
-  await show(volant, "vm", "wait", "web");
-  await show(volant, "vm", "list");
-  await show(volant, "vm", "delete", "web");
 }
 
 /** Resolves at Ctrl-C or SIGTERM; the demo is then broken off. */
@@ -80,8 +72,9 @@ function interrupted(): Promise<"interrupted"> {
 
 async function main(): Promise<number> {
   const stop = interrupted();
-  await using volant = await TmpVolant.start();
-  const running = demo(volant).then(() => "done" as const);
+  await using netns = Deno.uid() === 0 ? await Netns.create() : undefined;
+  await using volant = await TmpVolant.start(netns && { netns });
+  const running = demo(new Stage(volant)).then(() => "done" as const);
   // When it is broken off, what it was doing fails; that is no news then.
   running.catch(() => {});
   const outcome = await Promise.race([running, stop]);
