@@ -57,8 +57,8 @@ class Place implements AsyncDisposable {
     const script = [
       "set -e",
       // What a case puts into this folder stands in for the host's program.
-      "PATH=$2:$PATH; export PATH",
-      'volant=$1; folder=$2; shift 2; mkdir -p "$folder/dev"',
+      "PATH=$2/bin:$PATH; export PATH",
+      'volant=$1; folder=$2; shift 2; mkdir -p "$folder/dev" "$folder/bin"',
       setup,
       ...(await pathsOf(without)).map((path) =>
         `mount --bind /dev/null '${path}'`
@@ -143,20 +143,19 @@ const FIREWALL = "nft add table inet guard && nft " +
   "'add chain inet guard onward { type filter hook forward priority 5; policy drop; }'";
 const NO_RIGHT = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin";
 
-/** A program that fails as on a kernel without what a `pattern` asks it for. */
+/** Has a program fail, as on a kernel without what `pattern` asks it for. */
 function refusing(program: string, pattern: string, words: string): string {
-  const wrapper = [
-    "#!/bin/sh",
-    "all=$(cat)",
-    `case "$all" in *${pattern}*) echo "${words}" >&2; exit 1 ;; esac`,
-    `printf %s "$all" | "$0-real" "$@"`,
-  ].join("\n");
-  return [
-    `real=$(readlink -f "$(command -v ${program})")`,
-    `cp "$real" "$folder/${program}-real"`,
-    `cat >"$folder/${program}" <<'END'\n${wrapper}\nEND`,
-    `chmod 755 "$folder/${program}"`,
-  ].join("\n");
+  return `
+real=$(readlink -f "$(command -v ${program})")
+mount -t tmpfs none "$folder/bin"
+cat >"$folder/bin/${program}" <<END
+#!/bin/sh
+all=\\$(cat)
+case "\\$all" in *"${pattern}"*) echo "${words}" >&2; exit 1 ;; esac
+printf %s "\\$all" | $real "\\$@"
+END
+chmod 755 "$folder/bin/${program}"
+`;
 }
 
 interface Taken extends Case {
@@ -258,6 +257,13 @@ const TAKEN: readonly Taken[] = [
     amiss: ["nftables bridge"],
     found: /^nft refused its rules: Error: Operation not supported$/,
     remedy: /CONFIG_NF_TABLES_BRIDGE$/,
+  },
+  {
+    what: "what the firewall's chains are",
+    setup: refusing("nft", "", "Error: JSON support not compiled-in"),
+    amiss: ["forward firewall", "nftables nat", "nftables bridge"],
+    found: /^not known: `nft -j list chains` fails$/,
+    remedy: /^see what `nft -j list chains` says$/,
   },
   {
     what: "the right to make bridges",

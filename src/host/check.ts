@@ -33,3 +33,17 @@ export function outcome(
   }
   return { ...check, status: otherwise, remedy };
 }
+
+/** A check that could not be made for want of a program. */
+export function notKnown(
+  check: Pick<HostCheck, "name" | "needed_for">,
+  otherwise: Exclude<CheckStatus, "ok">,
+  program: string,
+  packageName: string,
+): HostCheck {
+  return outcome(false, otherwise, {
+    ...check,
+    found: `not known: that takes the program "${program}"`,
+    remedy: `apt-get install ${packageName}`,
+  });
+}

@@ -9,7 +9,7 @@
  */
 
 import type { BridgedHost } from "./check_bridged.ts";
-import { type HostCheck, outcome } from "./check.ts";
+import { type HostCheck, notKnown, outcome } from "./check.ts";
 import { inThrowawayNetwork, type Trial } from "./throwaway_network.ts";
 
 const TUN = "/dev/net/tun";
@@ -65,7 +65,7 @@ async function checkLinks(
     name: "bridges",
     needed_for: "bridged networks: a bridge, and TAP devices on it",
   };
-  if (ip === undefined) return notTried(check, otherwise, "ip", "iproute2");
+  if (ip === undefined) return notKnown(check, otherwise, "ip", "iproute2");
   const trial = await inThrowawayNetwork(
     ip,
     ["-batch", "-"],
@@ -156,7 +156,7 @@ async function checkTable(
   { name, needed_for, modules, configs, script }: Table,
 ): Promise<HostCheck> {
   const check = { name, needed_for };
-  if (nft === undefined) return notTried(check, otherwise, "nft", "nftables");
+  if (nft === undefined) return notKnown(check, otherwise, "nft", "nftables");
   const trial = await inThrowawayNetwork(nft, ["-f", "-"], script);
   return judge(trial, otherwise, {
     ...check,
@@ -191,17 +191,4 @@ function judge(
   }
   if (status === 0) return outcome(true, otherwise, check);
   return outcome(false, otherwise, { ...check, found: failure() });
-}
-
-function notTried(
-  check: Pick<HostCheck, "name" | "needed_for">,
-  otherwise: BridgedHost["otherwise"],
-  program: string,
-  packageName: string,
-): HostCheck {
-  return outcome(false, otherwise, {
-    ...check,
-    found: `not tried: that takes the program "${program}"`,
-    remedy: `apt-get install ${packageName}`,
-  });
 }

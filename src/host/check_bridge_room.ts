@@ -11,7 +11,7 @@ import { execute } from "../lib/exec.ts";
 import { parseCidr } from "../lib/ipv4.ts";
 import { readTextIfThere } from "../lib/files.ts";
 import type { BridgedHost } from "./check_bridged.ts";
-import { type HostCheck, outcome } from "./check.ts";
+import { type HostCheck, notKnown, outcome } from "./check.ts";
 import {
   droppingChains,
   letsThrough,
@@ -37,23 +37,24 @@ export async function checkBridgeRoom(host: BridgedHost): Promise<HostCheck[]> {
 
 async function checkName(host: BridgedHost): Promise<HostCheck> {
   const { bridge, stateDir, ip, otherwise } = host;
-  const json = ip === undefined
-    ? ""
-    : await printed(ip, ["-j", "-d", "link", "show", "dev", bridge]);
-  const whose = ip === undefined ? undefined : bridgeOwner(json, stateDir);
-  return outcome(whose === "ours" || whose === "nobody's", otherwise, {
+  const check = {
     name: "bridge name",
-    found: whose === undefined
-      ? 'not asked: that takes the program "ip"'
-      : whose === "nobody's"
-      ? `${bridge} is free`
-      : whose === "ours"
-      ? `${bridge} is the bridge of ${stateDir}`
-      : `${bridge} is there already: ${whose}`,
     needed_for: "bridged networks: the daemon touches no interface but its own",
-    remedy: whose === undefined
-      ? "apt-get install iproute2"
-      : `volant daemon --bridge ${bridge === "vbr1" ? "vbr2" : "vbr1"}`,
+  };
+  if (ip === undefined) return notKnown(check, otherwise, "ip", "iproute2");
+  const json = await printed(ip, ["-j", "-d", "link", "show", "dev", bridge]);
+  const whose = bridgeOwner(json ?? "", stateDir);
+  const isFree = whose === "nobody's";
+  if (isFree || whose === "ours") {
+    const found = isFree
+      ? `${bridge} is free`
+      : `${bridge} is the bridge of ${stateDir}`;
+    return outcome(true, otherwise, { ...check, found });
+  }
+  return outcome(false, otherwise, {
+    ...check,
+    found: `${bridge} is there already: ${whose}`,
+    remedy: `volant daemon --bridge ${bridge === "vbr1" ? "vbr2" : "vbr1"}`,
   });
 }
 
@@ -95,16 +96,10 @@ async function checkSubnet(host: BridgedHost): Promise<HostCheck> {
       remedy: `export VOLANT_SUBNET=${SUBNETS[0]}`,
     });
   }
-  if (ip === undefined) {
-    return outcome(false, otherwise, {
-      ...check,
-      found: 'not asked: that takes the program "ip"',
-      remedy: "apt-get install iproute2",
-    });
-  }
+  if (ip === undefined) return notKnown(check, otherwise, "ip", "iproute2");
   const used = usedRanges(
-    await printed(ip, ADDRESSES),
-    await printed(ip, ROUTES),
+    await printed(ip, ADDRESSES) ?? "",
+    await printed(ip, ROUTES) ?? "",
   );
   const other = inTheWayOf(cidr, used, bridge);
   const free = freeSubnet(used, bridge);
@@ -174,23 +169,21 @@ async function checkForwardChains(host: BridgedHost): Promise<HostCheck> {
     name: "forward firewall",
     needed_for: "bridged networks: what this host forwards for guests",
   };
-  if (nft === undefined || !mayChange) {
+  if (nft === undefined) return notKnown(check, otherwise, "nft", "nftables");
+  const chains = await printed(nft, ["-j", "list", "chains"]);
+  if (chains === undefined) {
     return outcome(false, otherwise, {
       ...check,
-      found: nft === undefined
-        ? 'not asked: that takes the program "nft"'
-        : "not asked: only root may read the rules",
-      remedy: nft === undefined
-        ? "apt-get install nftables"
+      found: "not known: `nft -j list chains` fails",
+      remedy: mayChange
+        ? "see what `nft -j list chains` says"
         : "sudo volant doctor",
     });
   }
-  for (
-    const chain of droppingChains(await printed(nft, ["-j", "list", "chains"]))
-  ) {
+  for (const chain of droppingChains(chains)) {
     const { family, table, name } = chain;
     const rules = ["-j", "list", "chain", family, table, name];
-    if (letsThrough(await printed(nft, rules), bridge)) continue;
+    if (letsThrough(await printed(nft, rules) ?? "", bridge)) continue;
     return outcome(false, otherwise, {
       ...check,
       found:
@@ -204,13 +197,13 @@ async function checkForwardChains(host: BridgedHost): Promise<HostCheck> {
   });
 }
 
-/** What a program printed; nothing if it failed. */
+/** What a program printed; undefined if it failed. */
 async function printed(
   path: string,
   args: readonly string[],
-): Promise<string> {
+): Promise<string | undefined> {
   const { status, stdout } = await execute(path, args, {
     fault: "network-unavailable",
   });
-  return status === 0 ? stdout : "";
+  return status === 0 ? stdout : undefined;
 }

@@ -19,7 +19,13 @@ export interface Result {
 }
 
 /** What Volant's users install beside it. */
-const RUNTIME_PACKAGES = ["qemu-system-x86", "passt"];
+const RUNTIME_PACKAGES = [
+  "qemu-system-x86",
+  "passt",
+  "e2fsprogs",
+  "iproute2",
+  "nftables",
+];
 
 const ENVIRONMENT = { PATH: "/usr/bin:/usr/sbin", HOME: "/root" };
 const DEADLINE_MS = 120_000;

@@ -17,6 +17,8 @@ export interface ByteInput {
   /** What is at hand of the next `most` bytes, at least one; undefined at the end. */
   some(most: number): Promise<Uint8Array | undefined>;
   skip(length: number): Promise<void>;
+  /** As `skip`, up to the end at most; how many bytes were not there. */
+  skipIfThere(length: number): Promise<number>;
   /** Takes all there is, so that whoever makes the bytes sees their end. */
   drain(): Promise<void>;
 }
@@ -60,11 +62,17 @@ export class ByteSource implements ByteInput {
   }
 
   async skip(length: number): Promise<void> {
-    for (let left = length; left > 0;) {
+    if (await this.skipIfThere(length) > 0) throw truncated();
+  }
+
+  async skipIfThere(length: number): Promise<number> {
+    let left = length;
+    while (left > 0) {
       const taken = await this.some(left);
-      if (taken === undefined) throw truncated();
+      if (taken === undefined) break;
       left -= taken.length;
     }
+    return left;
   }
 
   async drain(): Promise<void> {

@@ -185,6 +185,12 @@ class FileInput implements ByteInput {
     return Promise.resolve();
   }
 
+  skipIfThere(length: number): Promise<number> {
+    const there = Math.min(length, this.#size - this.position);
+    this.position += there;
+    return Promise.resolve(length - there);
+  }
+
   drain(): Promise<void> {
     return Promise.resolve();
   }

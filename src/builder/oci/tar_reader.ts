@@ -85,8 +85,10 @@ interface Announced {
 
 export class TarReader {
   readonly #source: ByteInput;
-  /** Bytes up to the next header, of which the content may take some. */
+  /** Bytes of the content that were not taken. */
   #left = 0;
+  /** Bytes between the content and the next header. */
+  #padding = 0;
 
   constructor(source: ByteInput) {
     this.#source = source;
@@ -101,7 +103,9 @@ export class TarReader {
     };
     for (let extras = 0; extras <= EXTRA_HEADERS_MAX; extras++) {
       await this.#source.skip(this.#left);
-      this.#left = 0;
+      // Some programs write no end: neither the last block's rest nor zeroes.
+      await this.#source.skipIfThere(this.#padding);
+      this.#left = this.#padding = 0;
       const block = await this.#source.take(BLOCK_BYTES);
       const header = block === undefined ? undefined : parseHeader(block);
       if (block === undefined || header === undefined) {
@@ -134,11 +138,16 @@ export class TarReader {
       case "g":
       case "V":
         // Of the whole archive: a commit's name, a volume's label.
-        this.#left = wholeBlocks(size);
+        this.#expect(size);
         return true;
       default:
         return false;
     }
+  }
+
+  #expect(size: number): void {
+    this.#left = size;
+    this.#padding = wholeBlocks(size) - size;
   }
 
   async #extra(size: number): Promise<string> {
@@ -187,7 +196,7 @@ export class TarReader {
       minor: header.minor,
       xattrs: paxXattrs(pax),
     } as const;
-    this.#left = wholeBlocks(size);
+    this.#expect(size);
     const sparse = hasContent
       ? await this.#sparse(header, block, pax)
       : undefined;

@@ -231,6 +231,19 @@ Deno.test("sparse files of the three PAX forms are filled", async () => {
   ]);
 });
 
+Deno.test("an archive without an end of its own is read, as container tools read it", async () => {
+  const bytes = tar([
+    { name: "a", content: "one" },
+    { name: "b", content: "x".repeat(700) },
+  ]);
+  // Up to the last byte of the last file: no padding, no zeroes.
+  const files = await read(bytes.subarray(0, 512 + 512 + 512 + 700));
+  assert.deepEqual(namesAndTexts(files), [["a", "one"], [
+    "b",
+    "x".repeat(700),
+  ]]);
+});
+
 Deno.test("an archive that ends too early is refused, wherever it is cut", async () => {
   const bytes = tar([
     { name: "a", content: "x".repeat(1500), pax: [["mtime", "1"]] },
