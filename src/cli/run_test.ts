@@ -8,6 +8,7 @@ import {
   fault,
   volant,
 } from "./fake_daemon.ts";
+import { raise } from "./fake_signals.ts";
 
 const MANIFEST = {
   schema_version: "v1",
@@ -280,12 +281,12 @@ function running(times: number, exit: Partial<VmView["exit"]>) {
         { headers: { "content-type": "application/json" } },
       ),
     logs: () => {
-      Deno.kill(Deno.pid, "SIGTERM");
+      raise("SIGTERM");
       return ndjson(LINES);
     },
     stop: () => {
       stops++;
-      if (stops < times) Deno.kill(Deno.pid, "SIGTERM");
+      if (stops < times) raise("SIGTERM");
       else resolve();
       return Response.json(fakeVm("job"));
     },
@@ -326,7 +327,7 @@ Deno.test("run: a third signal leaves the VM as it is", async () => {
     wait: never,
     stop: () => {
       stops++;
-      Deno.kill(Deno.pid, "SIGTERM");
+      raise("SIGTERM");
       return Response.json(fakeVm("job"));
     },
   });
