@@ -3,8 +3,8 @@
  * packets that no honest kernel would. A namespace on a port of the bridge plays
  * the guest, because it can be told to send anything.
  *
- * Each refusal is tried again with the rule for it taken out, which shows that
- * it is this rule that refuses.
+ * What the rules of the bridge and of the loopback refuse is tried again with
+ * these rules taken out, which shows that it is they that refuse.
  */
 
 import assert from "node:assert/strict";

@@ -63,8 +63,9 @@ async function convert(
       user,
     },
   });
-  if (converted.cached) out.note(`${image}: using the converted image`);
-  else for (const note of converted.notes) out.note(`${image}: ${note}`);
+  if (!converted.cached) {
+    for (const note of converted.notes) out.note(`${image}: ${note}`);
+  }
   return converted;
 }
 
