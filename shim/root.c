@@ -36,7 +36,8 @@ static void mount_overlay(const char *device, const char *fs)
 	mount_at(device, LOWER, fs, MS_RDONLY,
 		 text_after(fs, "ext4") ? "noload" : text_after(fs, "xfs") ? "norecovery" : 0);
 	if (*disk) {
-		mount_at(disk, UPPER, "ext4", 0, 0);
+		/* What the guest removes is given back to the host, whose file is sparse. */
+		mount_at(disk, UPPER, "ext4", 0, "discard");
 		state = must(open_file(UPPER, O_PATH), "open ", UPPER);
 	} else {
 		mount_at("tmpfs", UPPER, "tmpfs", 0, 0);

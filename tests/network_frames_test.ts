@@ -10,6 +10,7 @@
 import assert from "node:assert/strict";
 import { buildAppliance } from "./harness/appliance.ts";
 import { Netns } from "./harness/netns.ts";
+import { HOST_OUTSIDE, plugOutside } from "./harness/outside.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
 import { until } from "./harness/until.ts";
 
@@ -20,9 +21,6 @@ const HOST = "192.168.127.1";
 const SERVING = "192.168.127.2";
 const HOSTILE = "192.168.127.99";
 const HOSTILE_MAC = "02:00:00:00:00:99";
-/** Of the host, towards a neighbour, and of the neighbour (RFC 5737). */
-const HOST_OUTSIDE = "198.51.100.1";
-const OUTSIDE = "198.51.100.2";
 
 /** Whether `from` gets an answer from the host. */
 async function isHeard(from: Netns): Promise<boolean> {
@@ -42,17 +40,6 @@ async function plugIn(netns: Netns, hostile: Netns): Promise<void> {
   await netns.run("bridge", "link", "set", "dev", "vbr0-99", "isolated", "on");
   await hostile.run("ip", "addr", "add", `${HOSTILE}/24`, "dev", "eth0");
   await hostile.run("ip", "link", "set", "eth0", "up");
-}
-
-async function plugOutside(netns: Netns, outside: Netns): Promise<void> {
-  await netns.run(
-    ...["ip", "link", "add", "up0", "type", "veth", "peer", "name", "down0"],
-    ...["netns", String(outside.pid)],
-  );
-  await netns.run("ip", "addr", "add", `${HOST_OUTSIDE}/24`, "dev", "up0");
-  await netns.run("ip", "link", "set", "up0", "up");
-  await outside.run("ip", "addr", "add", `${OUTSIDE}/24`, "dev", "down0");
-  await outside.run("ip", "link", "set", "down0", "up");
 }
 
 /** Says by ARP that `ip` is the hostile guest's. */

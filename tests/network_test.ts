@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { buildAppliance } from "./harness/appliance.ts";
 import { assertTrue } from "./harness/invariants.ts";
 import { Netns } from "./harness/netns.ts";
+import { HOST_OUTSIDE, OUTSIDE, plugOutside } from "./harness/outside.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
 import { until } from "./harness/until.ts";
 
@@ -26,9 +27,6 @@ exec httpd -f -p 80 -h /www
 `;
 
 const BRIDGE_HOST = "192.168.127.1";
-/** Of the host, towards the outside, and of a host out there (RFC 5737). */
-const HOST_OUTSIDE = "198.51.100.1";
-const OUTSIDE = "198.51.100.2";
 
 async function appliance(volant: TmpVolant): Promise<string> {
   const { manifest } = await buildAppliance(volant, {
@@ -77,26 +75,14 @@ function serveIn(netns: Netns, folder: string, port: number): Disposable {
   };
 }
 
-/** Joins the two as host and neighbour. */
-async function join(netns: Netns, outside: Netns): Promise<void> {
-  await netns.run(
-    ...["ip", "link", "add", "up0", "type", "veth", "peer", "name", "down0"],
-    ...["netns", String(outside.pid)],
-  );
-  await netns.run("ip", "addr", "add", `${HOST_OUTSIDE}/24`, "dev", "up0");
-  await netns.run("ip", "link", "set", "up0", "up");
-  await outside.run("ip", "addr", "add", `${OUTSIDE}/24`, "dev", "down0");
-  await outside.run("ip", "link", "set", "down0", "up");
+Deno.test("guests on a bridge reach what they may, and nothing else", async (t) => {
+  await using netns = await Netns.create();
+  await using outside = await Netns.create(netns);
+  await plugOutside(netns, outside);
   // As a neighbour does who wants to get at guests behind the host.
   await outside.run(
     ...["ip", "route", "add", "192.168.127.0/24", "via", HOST_OUTSIDE],
   );
-}
-
-Deno.test("guests on a bridge reach what they may, and nothing else", async (t) => {
-  await using netns = await Netns.create();
-  await using outside = await Netns.create(netns);
-  await join(netns, outside);
   await using volant = await TmpVolant.start({ netns });
   const manifest = await appliance(volant);
   const page = `${volant.folder}/page`;

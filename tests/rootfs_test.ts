@@ -146,6 +146,32 @@ Deno.test("a database on a shared read-only root keeps what it committed", async
   );
 });
 
+Deno.test("a state disk gives back to the host what its guest removes", async () => {
+  await using volant = await TmpVolant.start();
+  const manifest = await rootManifest(volant, {
+    name: "big",
+    image: await rootImage(volant, "erofs"),
+    format: "erofs",
+    script: `
+      b=/bin/busybox
+      $b dd if=/dev/urandom of=/data/big bs=1M count=32 2> /dev/null; $b sync
+      $b echo written
+      $b sleep 3
+      $b rm /data/big; $b sync; $b echo removed
+      exec $b sleep 1000`,
+  });
+  await volant.run("vm", "create", "big", "--manifest", manifest, ...BARE);
+  const { id } = await volant.json("vm", "get", "big");
+  const taken = async () => {
+    const disk = `${volant.stateDir}/vms/${id}/state.ext4`;
+    return ((await Deno.stat(disk)).blocks ?? 0) * 512;
+  };
+  const size = 32 * 1024 * 1024;
+  await until("it is written", async () => await taken() > size);
+  await logged(volant, "big", (all) => all.includes("removed"));
+  await until("it is given back", async () => await taken() < size);
+});
+
 Deno.test("an ephemeral guest forgets what it wrote at each stop", async (t) => {
   await using volant = await TmpVolant.start();
   for (const format of ["erofs", "ext4"] as const) {
