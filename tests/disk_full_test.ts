@@ -10,22 +10,31 @@ import { buildAppliance } from "./harness/appliance.ts";
 
 /**
  * Runs in the namespace: a daemon on a full disk, asked for a VM; then room is
- * made, and the same is asked again.
+ * made, and the same is asked again. Then the disk is full while a guest boots,
+ * and while a daemon starts whose VM has ended meanwhile.
  */
 const SCRIPT = `
 set -eu
-mount -t tmpfs -o size=64m full "$FOLDER/state"
+mount -t tmpfs -o size=192m full "$FOLDER/state"
 export VOLANT_STATE_DIR=$FOLDER/state VOLANT_RUNTIME_DIR=$FOLDER/run
-"$VOLANT" daemon 2>"$FOLDER/daemon.log" &
-daemon=$!
+await() { # until the command succeeds
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 300 ] || { echo "in vain: $*"; cat "$FOLDER/daemon.log"; exit 99; }
+    sleep 0.1
+  done
+}
+start() {
+  "$VOLANT" daemon 2>>"$FOLDER/daemon.log" &
+  daemon=$!
+  await "$VOLANT" system info
+}
+fill() { dd if=/dev/zero of="$FOLDER/state/filler" bs=64k 2>/dev/null || true; }
+vmm() { sed -n 's/^vmm_pid=//p' "$FOLDER"/run/vms/*/monitor.state; }
+start
 trap 'kill $daemon; wait $daemon' EXIT
-tries=0
-until "$VOLANT" system info >/dev/null 2>&1; do
-  tries=$((tries + 1))
-  [ $tries -lt 200 ] || { cat "$FOLDER/daemon.log"; exit 99; }
-  sleep 0.1
-done
-dd if=/dev/zero of="$FOLDER/state/filler" bs=64k 2>/dev/null || true
+fill
 echo "== full"
 "$VOLANT" vm create a --manifest "$MANIFEST" --network none && echo created || echo "status $?"
 "$VOLANT" vm list --json
@@ -33,6 +42,22 @@ rm "$FOLDER/state/filler"
 echo "== room"
 "$VOLANT" vm create a --manifest "$MANIFEST" --network none && echo created || echo "status $?"
 "$VOLANT" vm delete --force a
+echo "== booting"
+"$VOLANT" vm create b --manifest "$MANIFEST" --network none --wait none
+fill
+await grep -q guest=started "$FOLDER"/run/vms/2/monitor.state
+rm "$FOLDER/state/filler"
+"$VOLANT" vm wait --for running --timeout 30s b
+echo "== restarted"
+fill
+kill -9 $daemon; wait $daemon || true
+kill -9 $(vmm)
+start
+"$VOLANT" vm list -q
+rm "$FOLDER/state/filler"
+"$VOLANT" vm wait --timeout 30s b || echo "status $?"
+"$VOLANT" vm delete --force b
+echo "== left"
 ls -A "$FOLDER/state/artifacts/incoming" "$FOLDER/state/artifacts/sha256" "$FOLDER/state/vms"
 `;
 
@@ -62,13 +87,17 @@ Deno.test("a full disk is one clear error, leaves nothing, and ends with room", 
     }).output();
     const [out, err] = [stdout, stderr].map((b) => new TextDecoder().decode(b));
     assert.equal(code, 0, `${out}\n${err}`);
-    const [, full = "", room = ""] = out?.split(/^== \w+$/m) ?? [];
+    const [, full = "", room = "", booting = "", restarted = "", left = ""] =
+      out?.split(/^== \w+$/m) ?? [];
     assert.match(full, /^status 74$/m);
     assert.match(full, /^\[\]$/m);
     assert.match(err ?? "", /^error: Cannot .*no space is left/m);
     assert.match(err ?? "", /^hint: Make room/m);
     assert.match(room, /^created$/m);
-    assert.doesNotMatch(room.split("created")[1] ?? "", /[0-9a-f]{64}/);
+    assert.match(booting, /b is running/, "it is known to run, if late");
+    assert.match(restarted, /^b$/m, "a daemon serves on a full disk");
+    assert.match(restarted, /crashed[^]*status 70/, "its end is written later");
+    assert.doesNotMatch(left, /[0-9a-f]{64}/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

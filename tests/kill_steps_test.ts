@@ -12,15 +12,25 @@ import { assertTrue } from "./harness/invariants.ts";
 import { Netns } from "./harness/netns.ts";
 import { rootImage, rootManifest } from "./harness/root_image.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
+import { until } from "./harness/until.ts";
 
-/** Ends when it is told to, and at once when it is to end by itself. */
-const IDLE = "trap 'exit 0' TERM; while :; do /bin/busybox sleep 1; done";
+/** Counts its starts on its disk, and stays until it is told to end. */
+const COUNTER = `
+b=/bin/busybox
+n=$($b cat /data/n 2> /dev/null || $b echo 0)
+$b echo $((n+1)) > /data/n; $b sync
+$b echo "start $((n+1))"
+trap 'exit 0' TERM
+while :; do $b sleep 1; done
+`;
 
 interface Operation {
   readonly name: string;
   /** What to do first, to have a VM that it can be done to. */
   readonly before: readonly (readonly string[])[];
   readonly words: readonly string[];
+  /** Whether what the guest wrote before must be there after. */
+  readonly keeps: boolean;
   /** Statuses the VM may truly have after the kill; `gone`: there is none. */
   readonly after: readonly string[];
   /** Steps that must be among those it goes through. */
@@ -32,6 +42,7 @@ function operations(manifest: string): Operation[] {
   return [
     {
       name: "create",
+      keeps: false,
       before: [],
       words: create,
       after: ["gone", "pending", "starting", "running", "crashed"],
@@ -44,6 +55,7 @@ function operations(manifest: string): Operation[] {
     },
     {
       name: "start",
+      keeps: true,
       before: [create, ["vm", "stop", "--grace", "5s", "v"]],
       words: ["vm", "start", "v"],
       after: ["stopped", "starting", "running", "crashed"],
@@ -51,6 +63,7 @@ function operations(manifest: string): Operation[] {
     },
     {
       name: "stop",
+      keeps: true,
       before: [create],
       words: ["vm", "stop", "--grace", "5s", "v"],
       after: ["running", "stopping", "stopped"],
@@ -58,10 +71,12 @@ function operations(manifest: string): Operation[] {
     },
     {
       name: "delete",
+      keeps: false,
       before: [create],
       words: ["vm", "delete", "--force", "v"],
-      after: ["gone", "running", "stopped"],
-      known: ["delete:folders-removed", "delete:row-removed"],
+      // What was begun is finished by the next daemon.
+      after: ["gone"],
+      known: ["delete:recorded", "delete:folders-removed"],
     },
   ];
 }
@@ -77,7 +92,33 @@ async function prepare(volant: TmpVolant, operation: Operation): Promise<void> {
   for (const { name } of await volant.json("vm", "list")) {
     await volant.run("vm", "delete", "--force", name);
   }
-  for (const words of operation.before) await volant.run(...words);
+  for (const words of operation.before) {
+    await volant.run(...words);
+    if (words.includes("create")) {
+      await until("it counts", () => started(volant));
+    }
+  }
+}
+
+async function starts(volant: TmpVolant): Promise<string[]> {
+  const log = await volant.run("vm", "logs", "v");
+  return log.trimEnd().split("\n").filter((line) => line !== "");
+}
+
+async function started(volant: TmpVolant): Promise<boolean> {
+  return (await starts(volant)).length > 0;
+}
+
+/** Starts the VM once more: the guest must find what it wrote before. */
+async function assertKept(volant: TmpVolant, what: string): Promise<void> {
+  const before = (await starts(volant)).length;
+  await volant.run("vm", "restart", "--grace", "5s", "v");
+  await until(
+    "it counts on",
+    async () => (await starts(volant)).length > before,
+  );
+  const last = (await starts(volant)).at(-1) ?? "";
+  assert.ok(Number(last.replace("start ", "")) >= 2, `${what}: ${last}`);
 }
 
 async function stepsOf(
@@ -113,6 +154,9 @@ async function killAt(
     operation.after.includes(vm?.status ?? "gone"),
     `${operation.name} killed at ${step}: the VM is ${vm?.status}`,
   );
+  if (operation.keeps) {
+    await assertKept(volant, `${operation.name} killed at ${step}`);
+  }
   // What was begun can be done: nothing stands in the way of another try.
   if (vm !== undefined) await volant.run("vm", "delete", "--force", "v");
   await assertTrue(volant, `deleted after ${operation.name} at ${step}`);
@@ -122,10 +166,10 @@ Deno.test("a daemon killed at each step of an operation leaves nothing, and lose
   await using netns = await Netns.create();
   await using volant = await TmpVolant.start({ netns });
   const manifest = await rootManifest(volant, {
-    name: "idle",
+    name: "counter",
     image: await rootImage(volant, "erofs"),
     format: "erofs",
-    script: IDLE,
+    script: COUNTER,
   });
   for (const operation of operations(manifest)) {
     const taken = await stepsOf(volant, operation);

@@ -335,3 +335,21 @@ Deno.test("a running VM is deleted by force every time, and its name is free at 
     await volant.run("vm", "delete", "--force", "again");
   }
 });
+
+Deno.test("a create whose VM somebody else restarts takes nothing away from them", async () => {
+  await using volant = await TmpVolant.start();
+  const { manifest } = await buildAppliance(volant, {
+    name: "page",
+    script: SERVER,
+  });
+  const creating = volant.volant(
+    ...["vm", "create", "web", "--manifest", manifest, "--network", "none"],
+  );
+  await until("it is there", async () => {
+    const [vm] = await volant.json("vm", "list");
+    return vm?.status === "starting" || vm?.status === "running";
+  });
+  await volant.run("vm", "restart", "--kill", "web");
+  await creating;
+  await volant.run("vm", "wait", "--for", "running", "web");
+});

@@ -9,8 +9,17 @@
 
 import assert from "node:assert/strict";
 import { buildAppliance } from "./harness/appliance.ts";
+import {
+  arp,
+  EVERYBODY,
+  LINK_LOCAL,
+  lldp,
+  routerAdvertisement,
+  sendFrame,
+  udp,
+} from "./harness/frames.ts";
 import { Netns } from "./harness/netns.ts";
-import { HOST_OUTSIDE, plugOutside } from "./harness/outside.ts";
+import { HOST_OUTSIDE, OUTSIDE, plugOutside } from "./harness/outside.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
 import { until } from "./harness/until.ts";
 
@@ -44,13 +53,54 @@ async function plugIn(netns: Netns, hostile: Netns): Promise<void> {
 
 /** Says by ARP that `ip` is the hostile guest's. */
 async function claim(hostile: Netns, ip: string): Promise<void> {
-  await hostile.run("ip", "addr", "add", `${ip}/32`, "dev", "eth0");
-  // Its status tells whether it was answered, which is not what is asked here.
-  await hostile.try(
-    ...["busybox", "arping", "-c", "2", "-w", "3", "-s", ip],
-    ...["-I", "eth0", HOST],
-  );
-  await hostile.run("ip", "addr", "delete", `${ip}/32`, "dev", "eth0");
+  await sendFrame(hostile, "eth0", {
+    to: EVERYBODY,
+    from: HOSTILE_MAC,
+    content: arp(HOSTILE_MAC, ip, HOST),
+  });
+}
+
+/** Datagrams that reached a namespace, for a program there or for none. */
+async function countUdp(netns: Netns): Promise<number> {
+  const text = await netns.run("cat", "/proc/net/snmp");
+  const [, inDatagrams, noPorts] = /^Udp: (\d+) (\d+)/m.exec(text) ?? [];
+  return Number(inDatagrams) + Number(noPorts);
+}
+
+/** The port of the bridge behind which it believes a guest to be. */
+async function portOf(netns: Netns, mac: string): Promise<string | undefined> {
+  const text = await netns.run("bridge", "-j", "fdb", "show", "br", "vbr0");
+  const entries: readonly { readonly mac: string; readonly ifname: string }[] =
+    JSON.parse(text);
+  return entries.find((entry) => entry.mac === mac)?.ifname;
+}
+
+/**
+ * What the host takes in of frames that are no business of the bridge's, and so
+ * pass none of its rules. The hostile guest is one that the daemon's rules know.
+ */
+async function takenPastBridge(
+  netns: Netns,
+  hostile: Netns,
+  victimMac: string,
+): Promise<Record<string, unknown>> {
+  const send = (from: string, content: readonly number[]) =>
+    sendFrame(hostile, "eth0", { to: LINK_LOCAL, from, content });
+  const before = await countUdp(netns);
+  const ports = { fromPort: 5555, toPort: 9999 };
+  await send(HOSTILE_MAC, udp({ from: HOSTILE, to: HOST, ...ports }));
+  await send(HOSTILE_MAC, routerAdvertisement());
+  await send(HOSTILE_MAC, arp(HOSTILE_MAC, HOSTILE, HOST));
+  await send(victimMac, lldp());
+  assert.equal(await isHeard(hostile), true, "frames before it were looked at");
+  const neighbours = await netns.run("ip", "neigh", "show", "dev", "vbr0-99");
+  const routes = await netns.run("ip", "-6", "route", "show", "default");
+  return {
+    datagrams: await countUdp(netns) - before,
+    hasNeighbour: neighbours.includes(HOSTILE_MAC),
+    hasDefaultRoute: routes.includes("vbr0-99"),
+    victimIsAt: await portOf(netns, victimMac),
+  };
 }
 
 /** Who the host believes has that address. */
@@ -135,8 +185,89 @@ Deno.test("what a hostile guest or neighbour sends is not taken in", async (t) =
     "ARP that claims another's address changes no mind",
     async () => {
       await claim(hostile, SERVING);
+      assert.equal(await isHeard(hostile), true, "the claim was looked at");
       assert.notEqual(await macOf(netns, SERVING), HOSTILE_MAC);
       assert.equal(await netns.fetchText(`http://${SERVING}/`), "served\n");
+    },
+  );
+
+  await t.step(
+    "frames that are no business of the bridge's are not taken in",
+    async () => {
+      const { mac_address, id } = await volant.json("vm", "get", "a");
+      const refused = {
+        datagrams: 0,
+        hasNeighbour: false,
+        hasDefaultRoute: false,
+        victimIsAt: `vbr0-${id}`,
+      };
+      const taken = () => takenPastBridge(netns, hostile, mac_address);
+      assert.deepEqual(await taken(), refused);
+      assert.equal(
+        await netns.run(
+          ...["cat", `/proc/sys/net/ipv6/conf/vbr0-${id}/disable_ipv6`],
+        ),
+        "1\n",
+      );
+
+      for (const family of ["inet", "arp"]) {
+        await netns.run(
+          ...["nft", "flush", "chain", family, "volant_vbr0", "past_bridge"],
+        );
+      }
+      const learn = (isOff: string) =>
+        netns.run(
+          ...["ip", "link", "set", "dev", "vbr0", "type", "bridge"],
+          ...["no_linklocal_learn", isOff],
+        );
+      await learn("0");
+      assert.deepEqual(await taken(), {
+        datagrams: 1,
+        hasNeighbour: true,
+        hasDefaultRoute: true,
+        victimIsAt: "vbr0-99",
+      }, "but for the rules");
+      await learn("1");
+      await netns.run(
+        ...["ip", "link", "set", "dev", "vbr0", "type", "bridge", "fdb_flush"],
+      );
+    },
+  );
+
+  await t.step(
+    "a flow to a port that is not published any more does not go on",
+    async () => {
+      const [{ address }] = JSON.parse(
+        await netns.run("ip", "-j", "link", "show", "dev", "up0"),
+      );
+      const [{ address: from }] = JSON.parse(
+        await outside.run("ip", "-j", "link", "show", "dev", "down0"),
+      );
+      const arrives = async () => {
+        const before = await countUdp(hostile);
+        const content = udp({
+          ...{ from: OUTSIDE, fromPort: 4000 },
+          ...{ to: HOST_OUTSIDE, toPort: 8082 },
+        });
+        await sendFrame(outside, "down0", { to: address, from, content });
+        assert.equal(await isHeard(hostile), true, "it was looked at");
+        return await countUdp(hostile) - before;
+      };
+      const elements = (verb: string, map: string, element: string) =>
+        netns.run(
+          ...["nft", verb, "element", "inet", "volant_vbr0", map],
+          `{ ${element} }`,
+        );
+      const published = `${HOSTILE} . udp . 9999`;
+      await elements("add", "udp_any", `8082 : ${HOSTILE} . 9999`);
+      await elements("add", "published", published);
+      assert.equal(await arrives(), 1);
+      await elements("delete", "udp_any", `8082 : ${HOSTILE} . 9999`);
+      await elements("delete", "published", published);
+      assert.equal(await arrives(), 0);
+      await elements("add", "published", published);
+      assert.equal(await arrives(), 1, "the kernel translates it still");
+      await elements("delete", "published", published);
     },
   );
 
@@ -192,10 +323,29 @@ Deno.test("what a hostile guest or neighbour sends is not taken in", async (t) =
       await sendIpv6(hostile);
       assert.notEqual(await ipv6Frames(), 0);
       await claim(hostile, SERVING);
-      assert.equal(await macOf(netns, SERVING), HOSTILE_MAC);
+      await until(
+        "the host believes the claim",
+        async () => await macOf(netns, SERVING) === HOSTILE_MAC,
+      );
       await netns.run("ip", "neigh", "delete", SERVING, "dev", "vbr0");
     },
   );
+
+  await t.step("rules that were flushed come back by themselves", async () => {
+    await netns.run("nft", "flush", "ruleset");
+    await until(
+      "the rules are back",
+      async () => (await netns.knownGuests()).join() === SERVING,
+    );
+    assert.equal(
+      await netns.fetchText("http://127.0.0.1:8080/"),
+      "served\n",
+    );
+    assert.match(
+      await Deno.readTextFile(`${volant.folder}/daemon.log`),
+      /somebody flushed the ruleset/,
+    );
+  });
 
   await t.step(
     "rules that were flushed come back with the next guest",
@@ -209,6 +359,17 @@ Deno.test("what a hostile guest or neighbour sends is not taken in", async (t) =
         "that of the guest before, too",
       );
       assert.equal(await isHeard(hostile), false);
+    },
+  );
+
+  await t.step(
+    "packets of the loopback pass the bridge while a port is published there",
+    async () => {
+      const passes = () =>
+        netns.run("cat", "/proc/sys/net/ipv4/conf/vbr0/route_localnet");
+      assert.equal(await passes(), "1\n");
+      await volant.run("vm", "stop", "--kill", "a");
+      await until("no more", async () => await passes() === "0\n");
     },
   );
 

@@ -224,6 +224,29 @@ Deno.test("guests on a bridge reach what they may, and nothing else", async (t) 
   });
 
   await t.step(
+    "a device that cannot be removed keeps no guest from its rules",
+    async () => {
+      // The loopback is the one device of a namespace that cannot be deleted.
+      const rename = async (from: string, to: string) => {
+        await netns.run("ip", "link", "set", from, "down");
+        await netns.run("ip", "link", "set", from, "name", to);
+        await netns.run("ip", "link", "set", to, "up");
+      };
+      await volant.endDaemon("SIGKILL");
+      await netns.run("nft", "flush", "ruleset");
+      await rename("lo", "vbr0-999");
+      await volant.startDaemon();
+      assert.deepEqual(await netns.knownGuests(), [a, b, c, d]);
+      assert.match(
+        await Deno.readTextFile(`${volant.folder}/daemon.log`),
+        /vbr0-999.{0,4} cannot be removed/,
+      );
+      await rename("vbr0-999", "lo");
+      await assertTrue(volant, "after a device that cannot be removed");
+    },
+  );
+
+  await t.step(
     "a stopped VM keeps its address, a deleted one gives it up",
     async () => {
       await volant.run("vm", "stop", "--kill", "a");

@@ -172,11 +172,20 @@ Deno.test("run: the workload sees USER, ENV and WORKDIR, and what goes over them
 
 Deno.test("run: an image is converted once, whatever it is read from", async () => {
   await using images = await Images.start();
-  const image = await images.add("once", { Cmd: ["/bin/busybox", "true"] });
+  const image = await images.add("once", {
+    Cmd: ["/bin/busybox", "true"],
+    Healthcheck: { Test: ["CMD", "/bin/true"] },
+  });
+  const note = "HEALTHCHECK is a command, which a manifest cannot say yet";
   const first = await images.run(image);
   assert.equal(first.status, 0, first.stderr);
   const lines = first.stderr.replaceAll(`${image}: `, "").split("\n");
-  assert.deepEqual(lines.toSorted(), ["", "layer 1 of 2", "layer 2 of 2"]);
+  assert.deepEqual(lines.toSorted(), [
+    "",
+    note,
+    "layer 1 of 2",
+    "layer 2 of 2",
+  ]);
   assert.equal(first.stdout, "");
   const kept = [...Deno.readDirSync(`${images.cache}/images`)].length;
   const archive = images.path("once.tar");
@@ -184,9 +193,28 @@ Deno.test("run: an image is converted once, whatever it is read from", async () 
   for (const again of [image, images.path("once"), `oci-archive:${archive}`]) {
     const { status, stderr } = await images.run(again);
     assert.equal(status, 0, stderr);
-    assert.equal(stderr, "", "nothing is converted");
+    assert.equal(stderr, `${again}: ${note}\n`, "nothing is converted");
   }
   assert.equal([...Deno.readDirSync(`${images.cache}/images`)].length, kept);
+});
+
+Deno.test("run: an image whose cached file is damaged is converted once more", async () => {
+  await using images = await Images.start();
+  const image = await images.add("torn", { Cmd: ["/bin/busybox", "true"] });
+  assert.equal(await images.output(image), "");
+  const [kept] = Deno.readDirSync(`${images.cache}/images`)
+    .filter(({ isDirectory }) => isDirectory);
+  const path = `${images.cache}/images/${kept?.name}/rootfs.erofs`;
+  const bytes = await Deno.readFile(path);
+  bytes[5000] = (bytes[5000] ?? 0) ^ 1;
+  await Deno.writeFile(path, bytes);
+  await using other = await TmpVolant.start({
+    env: { VOLANT_CACHE: images.cache },
+  });
+  const { status, stderr } = await other.volant("run", "--rm", image);
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /its file in the cache is damaged; converting it again/);
+  assert.match(stderr, /layer 2 of 2/);
 });
 
 Deno.test("run: detached, with the image's name; stopped with its signal", async () => {

@@ -32,7 +32,8 @@ export class Client implements Disposable {
   ): Promise<Reply> {
     const response = await this.#fetch(endpoint, input, signal);
     if (response.status === 204) return undefined as Reply;
-    return await response.json() as Reply;
+    const parts = await Array.fromAsync(textParts(response.body, signal));
+    return JSON.parse(parts.join("")) as Reply;
   }
 
   /** Calls an endpoint that answers with a JSON object a line, until it ends. */
@@ -42,8 +43,7 @@ export class Client implements Disposable {
     signal?: AbortSignal,
   ): AsyncGenerator<Reply, void, void> {
     const response = await this.#fetch(endpoint, input, signal);
-    if (response.body === null) return;
-    for await (const line of lines(response.body)) {
+    for await (const line of lines(response.body, signal)) {
       if (line !== "") yield JSON.parse(line) as Reply;
     }
   }
@@ -105,11 +105,33 @@ async function isClosedToUs(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * The text of an answer as it comes. One that the daemon does not bring to its
+ * end is the fault of a daemon that went away, and of nothing else.
+ */
+export async function* textParts(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  signal?: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  if (body === null) return;
+  try {
+    yield* body.pipeThrough(new TextDecoderStream());
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
+    throw new Fault(
+      "daemon-unavailable",
+      "Cannot read the daemon's answer to its end: the connection broke off",
+      { cause, hint: "See whether the daemon runs, and ask again" },
+    );
+  }
+}
+
 async function* lines(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<string, void, void> {
   let rest = "";
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+  for await (const text of textParts(body, signal)) {
     const parts = (rest + text).split("\n");
     rest = parts.pop() ?? "";
     yield* parts;

@@ -104,9 +104,10 @@ export async function startDaemon(
   );
   const keeper = new VmKeeper(deps);
   undo.defer(() => keeper.release());
-  await reconcile(deps, keeper);
+  await reconcile(deps, keeper, stop.signal);
 
   const vms = new VmService(deps, keeper, stop.signal);
+  await vms.finishDeletions();
   const registry = new PluginRegistry({ ...deps, plugins });
   const app = buildApp(config, deps, vms, registry, stop.signal);
   const server = await serveSocket(app, folders.socketPath);

@@ -7,6 +7,7 @@
 import { statfs } from "node:fs/promises";
 import { findProgram } from "../lib/exec.ts";
 import { Fault } from "../lib/fault.ts";
+import { findMke2fs } from "../lib/mke2fs.ts";
 import { type HostCheck, outcome } from "./check.ts";
 import { findPasst, PASST_INSTALL } from "./passt.ts";
 import { findQemu, QEMU_INSTALL } from "./qemu.ts";
@@ -60,11 +61,7 @@ async function checkTool(
 /** Programs that make disks of guests; and of a driver that is still to come. */
 export async function checkOtherPrograms(): Promise<HostCheck[]> {
   return await Promise.all([
-    present("mke2fs", "warn", {
-      needed_for:
-        "state disks: without it no guest with a root file system keeps its data",
-      remedy: "apt-get install e2fsprogs",
-    }),
+    checkMke2fs(),
     present("cp", "warn", {
       needed_for: "guests that write to a root file system of their own",
       remedy: "apt-get install coreutils",
@@ -74,6 +71,20 @@ export async function checkOtherPrograms(): Promise<HostCheck[]> {
       remedy: "put a release of cloud-hypervisor in PATH",
     }),
   ]);
+}
+
+async function checkMke2fs(): Promise<HostCheck> {
+  const mke2fs = await findMke2fs();
+  const found = [mke2fs?.version, mke2fs?.path].filter((word) => word);
+  return outcome(mke2fs !== undefined, "warn", {
+    name: "mke2fs",
+    found: mke2fs === undefined
+      ? `the program "mke2fs" is not installed`
+      : found.join(", "),
+    needed_for:
+      "state disks: without it no guest with a root file system keeps its data",
+    remedy: "apt-get install e2fsprogs",
+  });
 }
 
 async function present(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkPasst, checkQemu } from "./check_programs.ts";
+import { checkOtherPrograms, checkPasst, checkQemu } from "./check_programs.ts";
 import { canRunGuests } from "./checks.ts";
 
 const checks = [
@@ -25,3 +25,9 @@ for (const { variable, check, status } of checks) {
     }
   });
 }
+
+Deno.test("the check of mke2fs says its version", async () => {
+  const checks = await checkOtherPrograms();
+  const mke2fs = checks.find(({ name }) => name === "mke2fs");
+  assert.match(mke2fs?.found ?? "", /^\d+\.\d+\S*, \/\S*mke2fs$/);
+});

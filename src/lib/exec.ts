@@ -11,6 +11,7 @@
 import { Fault, type FaultCode } from "./fault.ts";
 
 export interface ExecOptions {
+  /** Over the daemon's own; `LC_ALL` is C unless it stands here. */
   readonly env?: Readonly<Record<string, string>>;
   readonly clearEnv?: boolean;
   readonly cwd?: string;
@@ -41,7 +42,8 @@ export async function execute(
       stdin: input === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-      ...(env && { env: { ...env } }),
+      // What it prints is read here, in one language.
+      env: { LC_ALL: "C", ...env },
       ...(clearEnv !== undefined && { clearEnv }),
       ...(cwd !== undefined && { cwd }),
       ...(signal && { signal }),

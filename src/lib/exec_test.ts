@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execute, run } from "./exec.ts";
+import { type ExecOptions, execute, run } from "./exec.ts";
 
 Deno.test("execute() hands back status and output", async () => {
   const script = "echo out; echo err >&2; exit 3";
@@ -8,6 +8,21 @@ Deno.test("execute() hands back status and output", async () => {
     stdout: "out\n",
     stderr: "err\n",
   });
+});
+
+Deno.test("execute() runs a program in the C locale, unless another is asked for", async () => {
+  const before = Deno.env.get("LC_ALL");
+  Deno.env.set("LC_ALL", "de_DE.UTF-8");
+  try {
+    const said = async (options?: ExecOptions) =>
+      (await execute("/bin/sh", ["-c", "echo $LC_ALL"], options)).stdout;
+    assert.equal(await said(), "C\n");
+    assert.equal(await said({ clearEnv: true, env: { A: "b" } }), "C\n");
+    assert.equal(await said({ env: { LC_ALL: "POSIX" } }), "POSIX\n");
+  } finally {
+    if (before === undefined) Deno.env.delete("LC_ALL");
+    else Deno.env.set("LC_ALL", before);
+  }
 });
 
 Deno.test("execute() gives a program its input, more than a pipe holds", async () => {

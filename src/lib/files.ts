@@ -52,7 +52,18 @@ export async function makeDir(path: string, mode = 0o700): Promise<void> {
     await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 });
     if (await makeNewDir(path, mode)) await Deno.chmod(path, mode);
   } catch (error) {
-    throw storageFault(error, "make folder", path);
+    const isInTheWay = error instanceof Deno.errors.NotADirectory ||
+      error instanceof Deno.errors.AlreadyExists ||
+      error instanceof Deno.errors.NotFound;
+    if (!isInTheWay) throw storageFault(error, "make folder", path);
+    throw new Fault(
+      "invalid-input",
+      `Cannot make folder "${path}": a folder above it, or it, is something else`,
+      {
+        cause: error,
+        hint: "Name another one (VOLANT_STATE_DIR, VOLANT_CACHE)",
+      },
+    );
   }
 }
 
@@ -116,6 +127,22 @@ export async function checkPassable(path: string): Promise<void> {
   }
 }
 
+/** Makes names put into, or taken from, a folder outlast a power cut. */
+export async function syncDir(path: string): Promise<void> {
+  using folder = await Deno.open(path);
+  await folder.sync();
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
@@ -169,7 +196,7 @@ export function storageFault(
 }
 
 /** The folder a path lies in; `.` for a bare name. */
-function dirname(path: string): string {
+export function dirname(path: string): string {
   const plain = path.replace(/\/+$/, "");
   const end = plain.lastIndexOf("/");
   if (end === 0) return "/";

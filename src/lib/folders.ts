@@ -18,21 +18,25 @@ export interface Folders {
   readonly socketPath: string;
 }
 
-/** Reads VOLANT_STATE_DIR, VOLANT_RUNTIME_DIR, VOLANT_SOCKET and the XDG ones. */
+/**
+ * Reads VOLANT_STATE_DIR, VOLANT_RUNTIME_DIR, VOLANT_SOCKET and the XDG ones; an
+ * empty one is as none.
+ */
 export function folders(
   env: (name: string) => string | undefined = (name) => Deno.env.get(name),
   isRoot: boolean = Deno.uid() === 0,
 ): Folders {
-  const stateDir = env("VOLANT_STATE_DIR") ??
+  const given = (name: string) => env(name) || undefined;
+  const stateDir = given("VOLANT_STATE_DIR") ??
     (isRoot ? "/var/lib/volant" : userStateDir(env));
-  const runtimeDir = env("VOLANT_RUNTIME_DIR") ??
-    (env("VOLANT_STATE_DIR") !== undefined
+  const runtimeDir = given("VOLANT_RUNTIME_DIR") ??
+    (given("VOLANT_STATE_DIR") !== undefined
       // A daemon with a state of its own shares nothing with another.
       ? `${stateDir}/run`
       : isRoot
       ? "/run/volant"
       : userRuntimeDir(env, stateDir));
-  const socketPath = env("VOLANT_SOCKET") ?? `${runtimeDir}/volant.sock`;
+  const socketPath = given("VOLANT_SOCKET") ?? `${runtimeDir}/volant.sock`;
   return { stateDir, runtimeDir, socketPath };
 }
 

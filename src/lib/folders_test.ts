@@ -25,3 +25,10 @@ Deno.test("a state directory of one's own brings its own runtime directory", () 
 Deno.test("without any place to be, folders() says what to set", () => {
   assert.throws(() => folders(from({}), false), { code: "invalid-input" });
 });
+
+Deno.test("folders() takes an empty variable for none", () => {
+  const empty = { VOLANT_STATE_DIR: "", VOLANT_RUNTIME_DIR: "" };
+  const found = folders((name) => empty[name as keyof typeof empty], true);
+  assert.equal(found.stateDir, "/var/lib/volant");
+  assert.equal(found.socketPath, "/run/volant/volant.sock");
+});

@@ -83,7 +83,7 @@ const resourcesSchema = z.strictObject({
   }),
   disk_mb: z.int().min(16).max(16_777_216).default(10_240).meta({
     description:
-      "State disk in MiB: the room for what a guest with a `rootfs` writes; it takes only what was written",
+      "State disk in MiB, for a `rootfs` of erofs or squashfs that is not ephemeral: the room for what the guest writes; it takes only what was written. A root of ext4, xfs or btrfs has the size of its image",
     examples: [1024],
   }),
 });

@@ -12,7 +12,7 @@
  */
 
 import { Fault } from "../../lib/fault.ts";
-import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { makeDir, removeIfThere, syncDir } from "../../lib/files.ts";
 import { DOWNLOAD_RULES } from "./download.ts";
 import { sourceOf, takeIn } from "./source.ts";
 import type { DownloadRules } from "./transfer.ts";
@@ -126,8 +126,7 @@ export class ArtifactStore {
     await this.#hold(digest, async () => {
       await Deno.rename(incoming, this.path(digest));
       // A record that names it must not outlive its name.
-      using folder = await Deno.open(`${this.#folder}/sha256`);
-      await folder.sync();
+      await syncDir(`${this.#folder}/sha256`);
       return true;
     });
   }

@@ -32,6 +32,22 @@ Deno.test("ArtifactStore names a file by what is in it", () =>
     assert.equal(await Deno.readTextFile(store.path(digest)), "hello");
   }));
 
+Deno.test("ArtifactStore keeps the holes of a file, and every byte", () =>
+  withStore(async (store, file) => {
+    const MIB = 1024 * 1024;
+    const contents = new Uint8Array(10 * MIB + 17);
+    contents.set([1, 2, 3], MIB - 1);
+    contents.set([4], 5 * MIB);
+    for (const last of [0, 9]) {
+      contents[contents.length - 1] = last;
+      await Deno.writeFile(file, contents);
+      const copy = store.path(await store.import({ url: file }, never));
+      assert.deepEqual(await Deno.readFile(copy), contents);
+      const { blocks } = await Deno.stat(copy);
+      assert.ok((blocks ?? 0) * 512 < MIB, `${blocks} blocks`);
+    }
+  }));
+
 Deno.test("ArtifactStore keeps nothing of a file with another checksum", () =>
   withStore(async (store, file) => {
     const checksum = `sha256:${"0".repeat(64)}`;

@@ -5,12 +5,17 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { Fault } from "../../lib/fault.ts";
 import { openRegularFile, storageFault, writeAll } from "../../lib/files.ts";
+import { DiskRoom } from "./disk_room.ts";
 import { download } from "./download.ts";
 import { shownUrl } from "./http_get.ts";
 import { type DownloadRules, unpinned } from "./transfer.ts";
+
+/** As long as what is read at once. */
+const ZEROES = Buffer.alloc(64 * 1024);
 
 interface LocalFile {
   readonly kind: "file";
@@ -88,16 +93,33 @@ async function copyAndHash(
     await makeReadable(target);
     using to = await Deno.open(target, { write: true });
     const hash = createHash("sha256");
+    const room = new DiskRoom(target, `Cannot copy artifact "${source}"`);
+    await room.check();
+    let size = 0;
+    let at = 0;
     for await (const chunk of from.readable) {
       signal.throwIfAborted();
       hash.update(chunk);
-      await writeAll(to, chunk);
+      // A disk image may be a thousand times what is in it: its holes stay.
+      if (!isZero(chunk)) {
+        await room.took(chunk.length);
+        if (at !== size) await to.seek(size, Deno.SeekMode.Start);
+        await writeAll(to, chunk);
+        at = size + chunk.length;
+      }
+      size += chunk.length;
     }
+    await to.truncate(size);
     await to.sync();
     return `sha256:${hash.digest("hex")}`;
   } catch (error) {
     throw storageFault(error, "write", target);
   }
+}
+
+function isZero(chunk: Uint8Array): boolean {
+  const zeroes = ZEROES.subarray(0, chunk.length);
+  return zeroes.length === chunk.length && zeroes.equals(chunk);
 }
 
 /** For the VMM, which may run as somebody else, under any umask. */

@@ -9,17 +9,13 @@
  */
 
 import { createHash, type Hash } from "node:crypto";
-import { statfs } from "node:fs/promises";
 import { Fault, type FaultCode } from "../../lib/fault.ts";
 import { storageFault, writeAll } from "../../lib/files.ts";
+import { DiskRoom } from "./disk_room.ts";
 import { httpGet, type Reply, shownUrl } from "./http_get.ts";
 
 const REDIRECTS_MAX = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** What a download leaves free on the disk, which the database is on too. */
-const FREE_BYTES_MIN = 64 * 1024 ** 2;
-/** How many bytes are written between two looks at the disk. */
-const DISK_CHECK_BYTES = 32 * 1024 ** 2;
 
 export interface DownloadRules {
   /** Whether this host's own addresses may be asked: for tests and mirrors. */
@@ -131,16 +127,14 @@ export class Transfer {
       ? undefined
       : this.#size + Number(length);
     this.#checkSize(whole ?? 0);
-    await this.#checkDisk(Number(length ?? 0));
-    let unchecked = 0;
+    const { url, target } = this.#options;
+    const what = `Cannot fetch artifact "${shownUrl(url)}"`;
+    const room = new DiskRoom(target, what);
+    await room.check(Number(length ?? 0));
     for await (const chunk of reply.body) {
       beat();
       this.#checkSize(this.#size + chunk.length);
-      unchecked += chunk.length;
-      if (unchecked >= DISK_CHECK_BYTES) {
-        unchecked = 0;
-        await this.#checkDisk(0);
-      }
+      await room.took(chunk.length);
       await this.#write(chunk);
     }
     if (whole !== undefined && this.#size < whole) {
@@ -187,18 +181,6 @@ export class Transfer {
     throw failed(this.#options.url, `it has more than ${bytesMax} bytes`, {
       hint: "Start the daemon with a larger --download-limit",
     });
-  }
-
-  async #checkDisk(bytes: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#options.target);
-    if (bytes <= bavail * bsize - FREE_BYTES_MIN) return;
-    throw new Fault(
-      "disk-full",
-      `Cannot fetch artifact "${shownUrl(this.#options.url)}": ${
-        bytes === 0 ? "the disk is full" : `there is no room for ${bytes} bytes`
-      }`,
-      { hint: "Make room in the state directory and try again" },
-    );
   }
 
   #failed(reason: string, code?: FaultCode): Fault {

@@ -6,6 +6,33 @@
  */
 
 import type { LogLine } from "../../api/vms.ts";
+import { LINES_MISSING } from "./log_file.ts";
+
+/**
+ * The whole lines of `batches`. A log that ends in a part has a last line of
+ * that; one that `stop` cut off there has not: whoever reads it again gets the
+ * line whole.
+ */
+export async function* criLines(
+  batches: AsyncIterable<readonly string[]>,
+  stop: AbortSignal,
+): AsyncGenerator<readonly LogLine[], void, void> {
+  const reader = new CriReader();
+  for await (const batch of batches) {
+    const lines = batch
+      .flatMap((text) =>
+        // The other parts are among what is missing.
+        text === LINES_MISSING
+          ? [reader.rest(), reader.read(text)]
+          : [reader.read(text)]
+      )
+      .filter((line) => line !== undefined);
+    // A chunk of a stream may not be empty.
+    if (lines.length > 0) yield lines;
+  }
+  const rest = reader.rest();
+  if (rest !== undefined && !stop.aborted) yield [rest];
+}
 
 /** Joins parts; a line that is not in the form is handed on as it is. */
 export class CriReader {

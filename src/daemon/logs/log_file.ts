@@ -8,9 +8,8 @@
  */
 
 import { pause } from "../../lib/deadline.ts";
+import { RotatedFiles } from "./rotated_files.ts";
 
-/** Rotated files are `NAME.1` (newest) to `NAME.9`. */
-const ROTATED_MAX = 9;
 const CHUNK_BYTES = 64 * 1024;
 /** A line longer than this is handed on in pieces. */
 const LINE_MAX = 1024 * 1024;
@@ -76,6 +75,10 @@ class LastLines {
   }
 }
 
+/** Stands for lines that were thrown away before they could be read. */
+export const LINES_MISSING =
+  "[lines are missing here: the log was rotated faster than it was read]";
+
 /** Stands between what was there and what comes. */
 const CAUGHT_UP = Symbol("caught up");
 
@@ -84,56 +87,28 @@ async function* allLines(
   { follow, ended, signal }: ReadOptions,
 ): AsyncGenerator<readonly string[] | typeof CAUGHT_UP, void, void> {
   const lines = new LineSplitter();
-  let open: Deno.FsFile | undefined;
-  try {
-    for (const file of await rotated(path)) {
-      using old = await openIfThere(file);
-      if (old !== undefined) yield* lines.of(chunks(old));
+  using files = new RotatedFiles(path);
+  let isCaughtUp = false;
+  while (!signal.aborted) {
+    // Asked before the read, so that what came until the end is not missed.
+    const last = !follow || ended();
+    if (files.open !== undefined) yield* lines.of(chunks(files.open));
+    const newer = await files.newer();
+    if (newer !== "none") {
+      // Written between that read and the rotation.
+      if (files.open !== undefined) yield* lines.of(chunks(files.open));
+      if (newer === "after-a-gap") yield [...lines.rest(), LINES_MISSING];
+      files.goOn();
+      continue;
     }
-    for (let first = true;; first = false) {
-      // Asked before the read, so that what came until the end is not missed.
-      const last = !follow || ended();
-      open ??= await openIfThere(path);
-      if (open !== undefined) yield* lines.of(chunks(open));
-      if (last) yield* lines.rest();
-      if (first) yield CAUGHT_UP;
-      if (last || signal.aborted) break;
-      if (open !== undefined && await wasRotated(open, path)) {
-        yield* lines.of(chunks(open));
-        open.close();
-        open = undefined;
-        continue;
-      }
-      await pause(FOLLOW_PAUSE_MS, signal).catch(() => {
-        // The reader went: the next look at the signal ends the loop.
-      });
-    }
-  } finally {
-    open?.close();
+    if (last) { for (const line of lines.rest()) yield [line]; }
+    if (!isCaughtUp) yield CAUGHT_UP;
+    isCaughtUp = true;
+    if (last) return;
+    await pause(FOLLOW_PAUSE_MS, signal).catch(() => {
+      // The reader went: the next look at the signal ends the loop.
+    });
   }
-}
-
-async function rotated(path: string): Promise<string[]> {
-  const files: string[] = [];
-  for (let number = ROTATED_MAX; number >= 1; number--) {
-    const file = `${path}.${number}`;
-    if (await Deno.stat(file).catch(() => undefined)) files.push(file);
-  }
-  return files;
-}
-
-async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-async function wasRotated(open: Deno.FsFile, path: string): Promise<boolean> {
-  const now = await Deno.stat(path).catch(() => undefined);
-  return now !== undefined && now.ino !== (await open.stat()).ino;
 }
 
 async function* chunks(
@@ -160,12 +135,12 @@ class LineSplitter {
       const lines = text.split("\n");
       this.#part = lines.pop() ?? "";
       if (lines.length > 0) yield lines;
-      if (this.#part.length > LINE_MAX) yield* this.rest();
+      if (this.#part.length > LINE_MAX) yield [...this.rest()];
     }
   }
 
-  *rest(): Generator<readonly string[], void, void> {
-    if (this.#part !== "") yield [this.#part];
+  *rest(): Generator<string, void, void> {
+    if (this.#part !== "") yield this.#part;
     this.#part = "";
   }
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { logLines } from "./log_file.ts";
+import { LINES_MISSING, logLines } from "./log_file.ts";
 
 async function withFolder(test: (path: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
@@ -121,4 +121,51 @@ Deno.test("logLines() gives exactly the last lines, however many are asked for",
         whole.slice(Math.max(0, whole.length - tail)),
       );
     }
+  }));
+
+/** As the monitor does it: each file one number up, then a new one. */
+async function rotate(path: string, keep: number, text: string) {
+  for (let number = keep; number >= 1; number--) {
+    const from = number === 1 ? path : `${path}.${number - 1}`;
+    await Deno.rename(from, `${path}.${number}`).catch(() => undefined);
+  }
+  await Deno.writeTextFile(path, text);
+}
+
+/** What a reader of "1" sees that was away while `happens`, up to "end". */
+async function afterBeingAway(
+  path: string,
+  happens: () => Promise<void>,
+): Promise<string[]> {
+  let ended = false;
+  await Deno.writeTextFile(path, "1\n");
+  const seen: string[] = [];
+  const options = { follow: true, ended: () => ended, signal: all.signal };
+  for await (const lines of logLines(path, options)) {
+    if (seen.length === 0) await happens();
+    seen.push(...lines);
+    if (lines.includes("end")) ended = true;
+  }
+  return seen;
+}
+
+Deno.test("logLines() reads every file that was rotated while its reader was slow", () =>
+  withFolder(async (path) => {
+    const seen = await afterBeingAway(path, async () => {
+      await Deno.writeTextFile(path, "2\n", { append: true });
+      for (const line of ["3", "4", "5", "end"]) {
+        await rotate(path, 9, `${line}\n`);
+      }
+    });
+    assert.deepEqual(seen, ["1", "2", "3", "4", "5", "end"]);
+  }));
+
+Deno.test("logLines() says so where lines were thrown away before they were read", () =>
+  withFolder(async (path) => {
+    const seen = await afterBeingAway(path, async () => {
+      for (const line of ["2", "3", "4", "end"]) {
+        await rotate(path, 2, `${line}\n`);
+      }
+    });
+    assert.deepEqual(seen, ["1", LINES_MISSING, "3", "4", "end"]);
   }));

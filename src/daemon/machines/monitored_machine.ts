@@ -17,6 +17,7 @@ import { readTextIfThere, writeFileAtomic } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
 import { hostBootId, isAlive, killProcess } from "./identity.ts";
+import { isLocked } from "./locks.ts";
 import { type MachineState, parseMachineState } from "./machine_state.ts";
 import { encodeMonitorConf, type MonitorConf } from "./monitor_conf.ts";
 import { readBlocks } from "./monitor_protocol.ts";
@@ -54,7 +55,10 @@ export async function launchMonitor(
   );
 }
 
-/** The machine of a run directory, running or ended; undefined if there never was one. */
+/**
+ * The machine of a run directory, running or ended; undefined if there never was
+ * one. Throws when that cannot be told.
+ */
 export async function adoptMachine(
   path: string,
 ): Promise<Machine | undefined> {
@@ -66,18 +70,15 @@ export async function adoptMachine(
     const found = await readTextIfThere(run.monitorState);
     return found ?? (isHeld ? undefined : "");
   }, STARTING_MS);
-  if (text === undefined || text === "") return undefined;
-  return new MonitoredMachine(run, parseMachineState(text));
-}
-
-async function isLocked(folder: string): Promise<boolean> {
-  try {
-    using file = await Deno.open(folder);
-    return !await file.tryLock(true);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
+  if (text === "") return undefined;
+  if (text !== undefined) {
+    return new MonitoredMachine(run, parseMachineState(text));
   }
+  throw new Fault(
+    "timed-out",
+    `Cannot tell what runs in "${path}": its monitor does not get ready`,
+    { hint: "See what that process does, or end it" },
+  );
 }
 
 class MonitoredMachine implements Machine {

@@ -11,6 +11,10 @@
 /** Done: undefined; else what went wrong with that job alone. */
 export type JobResult = Error | undefined;
 
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 interface Waiting<Job> {
   readonly job: Job;
   readonly done: PromiseWithResolvers<void>;

@@ -17,7 +17,7 @@ import {
   usedRanges,
 } from "../../host/routes.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../lib/ipv4.ts";
-import { Batches, type JobResult } from "./batches.ts";
+import { asError, Batches, type JobResult } from "./batches.ts";
 import { findLink, linkNames } from "./links.ts";
 import { macAddress } from "./mac.ts";
 import { lastWords, type NetworkPrograms, unavailable } from "./programs.ts";
@@ -83,9 +83,7 @@ export class Bridge {
     const results: JobResult[] = [];
     for (const host of hosts) {
       results.push(
-        await this.#address(host).catch((error: unknown) =>
-          error instanceof Error ? error : new Error(String(error))
-        ),
+        await this.#address(host).catch(asError),
       );
     }
     return results;
@@ -115,6 +113,11 @@ export class Bridge {
   async #prepare(): Promise<void> {
     const { alias } = await this.#mark();
     await this.#ip(["link", "set", "dev", this.name, "alias", alias]);
+    // Such frames pass no rule: they must not teach it where a guest is.
+    await this.#ip([
+      ...["link", "set", "dev", this.name],
+      ...["type", "bridge", "no_linklocal_learn", "1"],
+    ]);
     await setBridgeSysctls(this.name);
     await this.#ip(["link", "set", "dev", this.name, "up"]);
   }

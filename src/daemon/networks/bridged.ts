@@ -11,9 +11,11 @@
 
 import { Fault } from "../../lib/fault.ts";
 import { type Cidr, formatIpv4 } from "../../lib/ipv4.ts";
+import { logger } from "../../lib/log.ts";
 import { step } from "../../lib/step.ts";
 import { mayChangeNetwork } from "../../host/capabilities.ts";
 import { AddressPool } from "./addresses.ts";
+import { asError } from "./batches.ts";
 import { Bridge, hostOf } from "./bridge.ts";
 import { hostNameServers } from "./dns.ts";
 import { Firewall } from "./firewall.ts";
@@ -29,7 +31,12 @@ import type {
 } from "./network.ts";
 import { type NetworkPrograms, unavailable } from "./programs.ts";
 import { gatewayOf, type Subnet } from "./subnet.ts";
+import { setRouteLocalnet } from "./sysctls.ts";
 import { tapName, Taps } from "./taps.ts";
+import { Watch } from "./watch.ts";
+
+/** How long guests may be without rules after somebody flushed the ruleset. */
+const LOOK_EVERY_MS = 2000;
 
 export interface BridgedNetworkOptions {
   readonly subnet: Subnet;
@@ -47,6 +54,12 @@ export class BridgedNetwork implements Network {
   readonly #taps: Taps;
   readonly #firewall: Firewall;
   readonly #pool: AddressPool;
+  readonly #log = logger("network");
+  readonly #watch = new Watch(LOOK_EVERY_MS, () => this.#look(), (error) => {
+    this.#log.error("Cannot lay the rules of guests down again: {error}", {
+      error,
+    });
+  });
 
   constructor({ subnet, bridge, stateDir, programs }: BridgedNetworkOptions) {
     this.#subnet = subnet;
@@ -94,6 +107,7 @@ export class BridgedNetwork implements Network {
       await this.#taps.add(guest.tap, !guest.isOpen);
       step("attach:tap-made");
       await this.#firewall.add(guest);
+      this.#guestsChanged();
       step("attach:rules-added");
     } catch (error) {
       await this.detach(holder);
@@ -115,6 +129,7 @@ export class BridgedNetwork implements Network {
     const guest = this.#guest(holder);
     // Ports first: what comes for a guest that is gone must not be taken in.
     await this.#firewall.remove(guest);
+    this.#guestsChanged();
     step("detach:rules-removed");
     await this.#taps.remove(guest.tap);
     step("detach:tap-removed");
@@ -128,25 +143,46 @@ export class BridgedNetwork implements Network {
         "Run the daemon as root",
       );
     }
-    const whose = await this.#bridge.whose();
-    if (whose === "other") return;
     const guests = running.map((holder) => this.#guest(holder));
+    // Whatever fails below: the tables are laid for these, by the watch at last.
+    this.#firewall.expect(guests);
+    if (guests.length > 0) this.#watch.start();
+    const whose = await this.#bridge.whose();
+    if (whose === "other") return this.#leaveToOther(guests.length);
     const owned = new Set(guests.map(({ tap }) => tap));
     const strangers = (await this.#taps.list()).filter((tap) =>
       !owned.has(tap)
     );
-    await Promise.all(strangers.map((tap) => this.#taps.remove(tap)));
-    if (whose === "nobody's" && guests.length === 0) return;
-
+    const isNeeded = whose === "ours" || guests.length > 0;
     // Rules before anything can send: they need no bridge to be there.
-    await this.#firewall.lay(guests);
+    if (isNeeded) await this.#firewall.lay(guests);
+    const results = await Promise.allSettled(
+      strangers.map((tap) => this.#taps.remove(tap)),
+    );
+    if (isNeeded) results.push(...await this.#putRight(running, guests));
+    const faults = results.flatMap((each) =>
+      each.status === "rejected" ? [asError(each.reason)] : []
+    );
+    if (faults.length > 0) throw notInOrder(faults);
+  }
+
+  async #putRight(
+    running: readonly LeaseHolder[],
+    guests: readonly Guest[],
+  ): Promise<PromiseSettledResult<void>[]> {
     const hosts = running.map(({ lease }) => this.#hostOf(lease));
-    for (const host of hosts) await this.#bridge.carry(host);
-    await this.#bridge.keepOnly([this.#host(), ...hosts]);
+    const carried = await Promise.allSettled(
+      hosts.map((host) => this.#bridge.carry(host)),
+    );
+    const kept = await Promise.allSettled([
+      this.#bridge.keepOnly([this.#host(), ...hosts]),
+    ]);
     // A device that its machine holds open is only looked at, or put right.
-    await Promise.allSettled(
+    const taps = await Promise.allSettled(
       guests.map(({ tap, isOpen }) => this.#taps.add(tap, !isOpen)),
     );
+    this.#guestsChanged();
+    return [...carried, ...kept, ...taps];
   }
 
   reach(
@@ -166,6 +202,43 @@ export class BridgedNetwork implements Network {
     };
   }
 
+  /** What holds for all guests together, and not at all without one. */
+  #guestsChanged(): void {
+    const guests = this.#firewall.guests();
+    if (guests.length > 0) this.#watch.start();
+    else this.#watch.stop();
+    const bridge = this.#bridge.name;
+    const isOn = guests.some(({ publish }) => publish.some(isOnLoopback));
+    try {
+      setRouteLocalnet(bridge, isOn);
+    } catch (error) {
+      // A guest that goes must not be held up by it.
+      if (isOn) throw error;
+      this.#log.warn("Cannot close bridge {bridge} to the loopback: {error}", {
+        bridge,
+        error,
+      });
+    }
+  }
+
+  async #look(): Promise<void> {
+    await this.#firewall.look(() =>
+      this.#log.warn(
+        "The rules of bridge {bridge} are gone, and are laid down again: somebody flushed the ruleset",
+        { bridge: this.#bridge.name },
+      )
+    );
+  }
+
+  #leaveToOther(guestCount: number): void {
+    this.#watch.stop();
+    if (guestCount === 0) return;
+    this.#log.error(
+      "Cannot look after {guestCount} VMs: bridge {bridge} is not this daemon's any more",
+      { guestCount, bridge: this.#bridge.name },
+    );
+  }
+
   /** The host's address in the configured subnet. */
   #host(): Cidr {
     const { prefix } = this.#subnet;
@@ -175,6 +248,20 @@ export class BridgedNetwork implements Network {
   #hostOf({ subnet }: NetworkLease): Cidr {
     return subnet === undefined ? this.#host() : hostOf(subnet);
   }
+}
+
+/** Whether a program of the host finds the port on the host's loopback. */
+function isOnLoopback({ host_ip }: { readonly host_ip: string }): boolean {
+  return host_ip === "0.0.0.0" || host_ip.startsWith("127.");
+}
+
+function notInOrder(faults: readonly Error[]): Fault {
+  const what = new Set(faults.map(({ message }) => message));
+  return unavailable(
+    `not all of it could be put in order: ${[...what].join("; ")}`,
+    "See docs/network.md, and what `volant doctor` says",
+    new AggregateError(faults),
+  );
 }
 
 /** The subnet was changed to one that lies across the earlier one. */

@@ -2,8 +2,8 @@
  * Keeps nftables true to the guests that are attached to one bridge.
  *
  * A guest's elements are added and deleted as it comes and goes. The tables are
- * laid down whole when the daemon starts, and when a change fails: somebody
- * else may have flushed the ruleset.
+ * laid down whole when the daemon starts, when a change fails, and when they are
+ * found to be gone: somebody else may have flushed the ruleset.
  *
  * @module
  */
@@ -13,6 +13,8 @@ import {
   addScript,
   deleteScript,
   type Guest,
+  hasRules,
+  listScripts,
   wholeScript,
 } from "./firewall_rules.ts";
 import { lastWords, type NetworkPrograms, unavailable } from "./programs.ts";
@@ -22,10 +24,12 @@ interface Change {
   readonly guest: Guest;
 }
 
+type Job = Change | { readonly kind: "look"; onGone(): void };
+
 export class Firewall {
   readonly #programs: NetworkPrograms;
   readonly #bridge: string;
-  readonly #batches = new Batches<Change>((changes) => this.#do(changes));
+  readonly #batches = new Batches<Job>((jobs) => this.#do(jobs));
   /** By TAP: the guests whose elements belong into the tables. */
   #guests = new Map<string, Guest>();
   /** Whether they are in there, and no others. */
@@ -47,24 +51,64 @@ export class Firewall {
   }
 
   hasGuestAt(ip: string): boolean {
-    return [...this.#guests.values()].some((guest) => guest.ip === ip);
+    return this.guests().some((guest) => guest.ip === ip);
+  }
+
+  guests(): readonly Guest[] {
+    return [...this.#guests.values()];
+  }
+
+  /**
+   * Lays the tables down if that failed before, and again if they are not there
+   * or have no rules: `onGone` is told of that.
+   */
+  async look(onGone: () => void): Promise<void> {
+    await this.#batches.run({ kind: "look", onGone });
+  }
+
+  /** These guests and no other belong into the tables, when next they are laid. */
+  expect(guests: readonly Guest[]): void {
+    this.#guests = new Map(guests.map((guest) => [guest.tap, guest]));
+    this.#isLaid = false;
   }
 
   /** Lays the tables down whole, for these guests and no other. */
   async lay(guests: readonly Guest[]): Promise<void> {
-    this.#guests = new Map(guests.map((guest) => [guest.tap, guest]));
-    this.#isLaid = false;
+    this.expect(guests);
     const result = await this.#programs.nft(wholeScript(this.#bridge, guests));
     if (result.status !== 0) throw refused(lastWords(result));
     this.#isLaid = true;
   }
 
-  async #do(changes: readonly Change[]): Promise<readonly JobResult[]> {
+  async #do(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+    const looks = jobs.filter((job) => job.kind === "look");
+    const changes = jobs.filter((job) => job.kind !== "look");
+    if (looks.length > 0 && !(this.#isLaid && await this.#areThere())) {
+      if (this.#isLaid) { for (const { onGone } of looks) onGone(); }
+      await this.lay(this.guests());
+    }
+    if (changes.length === 0) return [];
+    const results = await this.#change(changes);
+    return jobs.map((job) =>
+      job.kind === "look" ? undefined : results[changes.indexOf(job)]
+    );
+  }
+
+  async #areThere(): Promise<boolean> {
+    const results = await Promise.all(
+      listScripts(this.#bridge).map((script) => this.#programs.nft(script)),
+    );
+    return results.every(({ status, stdout }) =>
+      status === 0 && hasRules(stdout)
+    );
+  }
+
+  async #change(changes: readonly Change[]): Promise<readonly JobResult[]> {
     if (this.#isLaid && await this.#try(changes) === undefined) return [];
     // Without those that come: one of them may be what is refused.
     const leaving = new Set(changes.map(({ guest }) => guest.tap));
     await this.lay(
-      [...this.#guests.values()].filter(({ tap }) => !leaving.has(tap)),
+      this.guests().filter(({ tap }) => !leaving.has(tap)),
     );
     const results: JobResult[] = [];
     for (const change of changes) {

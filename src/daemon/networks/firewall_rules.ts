@@ -1,7 +1,7 @@
 /**
  * What nftables is told of guests on a bridge, as text.
  *
- * Two tables, named after the bridge. The rules are the same for all guests and
+ * Three tables, named after the bridge. The rules are the same for all guests and
  * never change; what is true of one guest is elements of their sets and maps,
  * put in at its start and taken out at its end (nft(8), "SETS", "MAPS").
  *
@@ -29,8 +29,26 @@ export function wholeScript(
     removeScript(bridge),
     inetTable(bridge),
     bridgeTable(bridge),
+    arpTable(bridge),
     ...guests.map((guest) => addScript(bridge, guest)),
   ].join("");
+}
+
+/**
+ * Each prints a chain that leads into the rules, and fails when there is none.
+ * They are two scripts because nft 1.0.6 fails when one lists two families.
+ */
+export function listScripts(bridge: string): readonly string[] {
+  const table = tableName(bridge);
+  return [
+    `list chain inet ${table} to_host\n`,
+    `list chain bridge ${table} from_guest\n`,
+  ];
+}
+
+/** Whether the chain that was printed has its rules. */
+export function hasRules(listed: string): boolean {
+  return /\b(drop|jump)\b/.test(listed);
 }
 
 /** Takes the tables away, if they are there. */
@@ -57,7 +75,7 @@ export function deleteScript(bridge: string, guest: Guest): string {
     ).join("");
 }
 
-const FAMILIES = ["inet", "bridge"] as const;
+const FAMILIES = ["inet", "bridge", "arp"] as const;
 
 function tableName(bridge: string): string {
   return `volant_${bridge}`;
@@ -73,6 +91,9 @@ function elements(
     ...(isOpen
       ? [["inet", "open", ip], ["bridge", "open", `"${tap}"`]] as const
       : []),
+    ...[...publishedPorts(publish)].map((port) =>
+      ["inet", "published", `${ip} . ${port}`] as const
+    ),
     ...publish.map(({ host_ip, host_port, port, protocol }) => {
       const to = `${ip} . ${port}`;
       return host_ip === "0.0.0.0"
@@ -86,6 +107,11 @@ function elements(
   ];
 }
 
+/** Each once, though several ports of the host may lead to it. */
+function publishedPorts(publish: Guest["publish"]): ReadonlySet<string> {
+  return new Set(publish.map(({ port, protocol }) => `${protocol} . ${port}`));
+}
+
 /**
  * Between guests, the host and everybody else.
  *
@@ -94,6 +120,14 @@ function elements(
  * not translated, so that none gets at another by a published port. A host port
  * on 127.0.0.1 must not be open to the neighbours who send packets with that
  * destination, which the kernel would refuse only after the translation.
+ *
+ * A frame to an address of 01:80:c2:00:00:0X is not the bridge's business (IEEE
+ * 802.1D): the host takes it in as received on the port itself, past the rules
+ * of the bridge. Nothing that comes so is wanted: `past_bridge`.
+ *
+ * The kernel goes on translating a flow it has translated before, also when the
+ * guest is gone and another has its address: what comes from outside is let
+ * through only to a port that is published now.
  */
 function inetTable(bridge: string): string {
   const at = "type ipv4_addr . inet_service : ipv4_addr . inet_service";
@@ -101,6 +135,7 @@ function inetTable(bridge: string): string {
   return `table inet ${tableName(bridge)} {
   set guests { type ipv4_addr; }
   set open { type ipv4_addr; }
+  set published { type ipv4_addr . inet_proto . inet_service; }
   map tcp_at { ${at}; }
   map tcp_any { ${any}; }
   map udp_at { ${at}; }
@@ -109,7 +144,11 @@ function inetTable(bridge: string): string {
     type filter hook prerouting priority -300; policy accept;
     iifname != "lo" ip daddr 127.0.0.0/8 drop
   }
-  chain published {
+  chain past_bridge {
+    type filter hook prerouting priority -300; policy accept;
+    iifname "${bridge}-*" drop
+  }
+  chain translate {
     dnat ip to ip daddr . tcp dport map @tcp_at
     dnat ip to tcp dport map @tcp_any
     dnat ip to ip daddr . udp dport map @udp_at
@@ -117,11 +156,11 @@ function inetTable(bridge: string): string {
   }
   chain from_outside {
     type nat hook prerouting priority -100; policy accept;
-    iifname != "${bridge}" fib daddr type local jump published
+    iifname != "${bridge}" fib daddr type local jump translate
   }
   chain from_host {
     type nat hook output priority -100; policy accept;
-    fib daddr type local jump published
+    fib daddr type local jump translate
   }
   chain leaving {
     type nat hook postrouting priority 100; policy accept;
@@ -141,8 +180,9 @@ function inetTable(bridge: string): string {
     iifname "${bridge}" oifname "${bridge}" drop
     iifname "${bridge}" ip saddr @guests accept
     iifname "${bridge}" drop
-    oifname "${bridge}" ct state established,related accept
-    oifname "${bridge}" ct status dnat accept
+    oifname "${bridge}" ct direction reply ct state established accept
+    oifname "${bridge}" ct state related accept
+    oifname "${bridge}" ct status dnat ip daddr . meta l4proto . th dport @published accept
     oifname "${bridge}" drop
   }
 }
@@ -176,6 +216,17 @@ function bridgeTable(bridge: string): string {
     iifname "${bridge}-*" iifname @open oifname @open accept
     iifname "${bridge}-*" drop
     oifname "${bridge}-*" drop
+  }
+}
+`;
+}
+
+/** ARP past the bridge: no address of the host is asked for on a port. */
+function arpTable(bridge: string): string {
+  return `table arp ${tableName(bridge)} {
+  chain past_bridge {
+    type filter hook input priority -300; policy accept;
+    iifname "${bridge}-*" drop
   }
 }
 `;

@@ -3,6 +3,7 @@ import {
   addScript,
   deleteScript,
   type Guest,
+  hasRules,
   wholeScript,
 } from "./firewall_rules.ts";
 
@@ -45,6 +46,29 @@ Deno.test("a port is published on any address of the host, or on one", () => {
     script,
     /udp_at \{ 127\.0\.0\.1 \. 5353 : 192\.168\.127\.2 \. 53 \}/,
   );
+  assert.match(script, /published \{ 192\.168\.127\.2 \. tcp \. 80 \}/);
+  assert.match(script, /published \{ 192\.168\.127\.2 \. udp \. 53 \}/);
+});
+
+Deno.test("a guest's port is let through once, though two of the host lead to it", () => {
+  const script = addScript("vbr0", {
+    ...guest,
+    publish: [8080, 8081].map((host_port) => ({
+      ...http,
+      host_port,
+      protocol: "tcp",
+    })),
+  });
+  assert.equal(script.match(/ published /g)?.length, 1);
+  assert.equal(script.match(/ tcp_any /g)?.length, 2);
+});
+
+Deno.test("a chain that was flushed has no rules", () => {
+  const chain = (rule: string) =>
+    `table inet volant_vbr0 {\n\tchain to_host {\n\t\ttype filter hook input priority 0; policy accept;\n${rule}\t}\n}\n`;
+  assert.equal(hasRules(chain("\t\tdrop\n")), true);
+  assert.equal(hasRules(chain('\t\tiifname "x" jump own_address\n')), true);
+  assert.equal(hasRules(chain("")), false);
 });
 
 Deno.test("what is deleted is what was added, whether or not it is there", () => {
@@ -63,8 +87,10 @@ Deno.test("the tables replace those that are there, and hold all guests", () => 
   const order = [
     "table inet volant_vbr3\ndelete table inet volant_vbr3\n",
     "table bridge volant_vbr3\ndelete table bridge volant_vbr3\n",
+    "table arp volant_vbr3\ndelete table arp volant_vbr3\n",
     "table inet volant_vbr3 {",
     "table bridge volant_vbr3 {",
+    "table arp volant_vbr3 {",
     addScript("vbr3", guest),
   ].map((part) => script.indexOf(part));
   assert.ok(order.every((at) => at >= 0), script);

@@ -60,6 +60,43 @@ Deno.test("tables that somebody flushed come back with all guests", async () => 
   assert.match(scripts[3] ?? "", /10\.0\.0\.2/);
 });
 
+Deno.test("tables that are gone when looked for are laid down again, with all guests", async () => {
+  const { scripts, firewall } = fakeNft((_, round) => round === 2);
+  await firewall.lay([guest(1)]);
+  let told = 0;
+  await firewall.look(() => told += 1);
+  assert.equal(told, 1);
+  assert.deepEqual(scripts.map(isWhole), [true, false, false, true]);
+  assert.match(scripts[1] ?? "", /^list chain inet volant_vbr0 to_host$/m);
+  assert.match(scripts[2] ?? "", /^list chain bridge volant_vbr0 from_guest$/m);
+  assert.match(scripts[3] ?? "", /10\.0\.0\.1/);
+});
+
+Deno.test("tables that are there are left, those that could not be laid are laid", async () => {
+  const scripts: string[] = [];
+  let status = 1;
+  const firewall = new Firewall({
+    ip: () => Promise.reject(new Error("not asked")),
+    nft(script) {
+      scripts.push(script);
+      return Promise.resolve({ status, stdout: "drop", stderr: "" });
+    },
+  }, "vbr0");
+  const look = () => firewall.look(() => assert.fail("nobody flushed them"));
+  await assert.rejects(firewall.lay([guest(1)]));
+  status = 0;
+  await look();
+  await look();
+  assert.deepEqual(scripts.map(isWhole), [true, true, false, false]);
+});
+
+Deno.test("guests that are expected are laid down with the next that comes", async () => {
+  const { scripts, firewall } = fakeNft(() => false);
+  firewall.expect([guest(1)]);
+  await firewall.add(guest(2));
+  assert.match(scripts[0] ?? "", /10\.0\.0\.1/);
+});
+
 Deno.test("one guest that is refused does not keep the others out", async () => {
   const { scripts, firewall } = fakeNft((script) =>
     script.includes("10.0.0.2")

@@ -9,9 +9,10 @@
  * @module
  */
 
-import { Batches, type JobResult } from "./batches.ts";
+import { asError, Batches, type JobResult } from "./batches.ts";
 import { type Link, linkNames, portsOf } from "./links.ts";
 import { lastWords, type NetworkPrograms, unavailable } from "./programs.ts";
+import { setTapSysctls } from "./sysctls.ts";
 import type { ExecResult } from "../../lib/exec.ts";
 
 export interface TapJob {
@@ -71,6 +72,7 @@ export class Taps {
       `${lines.map(({ line }) => line).join("\n")}\n`,
     );
     const now = await linkNames();
+    const unset = await this.#setSysctls(jobs, now);
     const isAnyMade = jobs.some(({ wanted }) => wanted !== undefined);
     const ports = isAnyMade ? await portsOf(this.#programs, this.#bridge) : [];
     return jobs.map((job) => {
@@ -79,13 +81,28 @@ export class Taps {
         now.has(job.name),
         ports.find(({ name }) => name === job.name),
       );
-      if (wrong === undefined) return undefined;
+      if (wrong === undefined) return unset.get(job.name);
       const words = wordsOn(job.name, lines, result);
       return unavailable(
         `interface "${job.name}" ${wrong}: ${words}`,
         "See docs/network.md, and what `volant doctor` says",
       );
     });
+  }
+
+  /** What went wrong, by device. No guest has one that is new open by now. */
+  async #setSysctls(
+    jobs: readonly TapJob[],
+    names: ReadonlySet<string>,
+  ): Promise<ReadonlyMap<string, Error>> {
+    const faults = new Map<string, Error>();
+    for (const { name, wanted } of jobs) {
+      if (wanted === undefined || !names.has(name)) continue;
+      await setTapSysctls(name).catch((error: unknown) =>
+        faults.set(name, asError(error))
+      );
+    }
+    return faults;
   }
 }
 

@@ -64,6 +64,7 @@ async function bench(): Promise<Bench> {
         artifacts: artifacts as { initramfs: string },
         lease: { mode: "none", ip: "", mac: "", publish: [] },
         hypervisor: "qemu",
+        boot: undefined,
       });
     },
     async [Symbol.asyncDispose]() {

@@ -7,7 +7,7 @@
 import { type LogLine, logsVm } from "../../api/vms.ts";
 import { logsVmSchema } from "../../api/vms_schema.ts";
 import { Fault } from "../../lib/fault.ts";
-import { CriReader } from "../logs/cri.ts";
+import { criLines } from "../logs/cri.ts";
 import { logLines } from "../logs/log_file.ts";
 import type { VmService } from "../vm/service.ts";
 import { isLive, type Vm } from "../vm/vm.ts";
@@ -25,7 +25,6 @@ export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
     streamRoute(logsVm, logsVmSchema, (input) => {
       const { name, source = "workload", follow = false } = input;
       const vm = vms.get(name);
-      const held = vms.hold(vm);
       const path = `${vms.logDir(vm)}/${FILES[source]}`;
       const gone = new AbortController();
       const batches = logLines(path, {
@@ -35,8 +34,9 @@ export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
         signal: AbortSignal.any([gone.signal, stop]),
       });
       const parse = source === "workload" ? criLines : rawLines;
-      const lines = parse(batches);
-      return new Response(ndjson(whileHeld(lines, held), gone), {
+      const lines = parse(batches, stop);
+      const held = whileHeld(lines, () => vms.hold(vm));
+      return new Response(ndjson(held, gone), {
         headers: { "content-type": "application/x-ndjson" },
       });
     }),
@@ -53,26 +53,16 @@ function hasEnded(vms: VmService, { name, id }: Vm): boolean {
   }
 }
 
-async function* whileHeld(batches: Batches, held: Disposable): Batches {
-  using _held = held;
+/** From the first that is asked for on: nobody may ever ask. */
+async function* whileHeld(
+  batches: Batches,
+  hold: () => Disposable,
+): Batches {
+  using _held = hold();
   yield* batches;
 }
 
 type Batches = AsyncGenerator<readonly LogLine[], void, void>;
-
-async function* criLines(
-  batches: AsyncIterable<readonly string[]>,
-): Batches {
-  const reader = new CriReader();
-  for await (const batch of batches) {
-    const lines = batch.map((text) => reader.read(text))
-      .filter((line) => line !== undefined);
-    // A chunk of a stream may not be empty.
-    if (lines.length > 0) yield lines;
-  }
-  const rest = reader.rest();
-  if (rest !== undefined) yield [rest];
-}
 
 async function* rawLines(
   batches: AsyncIterable<readonly string[]>,

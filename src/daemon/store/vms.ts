@@ -13,7 +13,7 @@ import { type Database, transaction } from "./database.ts";
 
 export type NewVm = Pick<
   Vm,
-  "name" | "config" | "artifacts" | "lease" | "hypervisor"
+  "name" | "config" | "artifacts" | "lease" | "hypervisor" | "boot"
 >;
 
 export type VmChange = Partial<
@@ -52,14 +52,15 @@ export class VmStore {
   #insert(vm: NewVm): Vm {
     const now = new Date().toISOString();
     const { lastInsertRowid } = this.#prepared(
-      `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, created_at, updated_at)
-       VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, boot, created_at, updated_at)
+       VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?)`,
     ).run(
       vm.name,
       JSON.stringify(vm.config),
       JSON.stringify(vm.artifacts),
       JSON.stringify(vm.lease),
       vm.hypervisor,
+      vm.boot === undefined ? null : JSON.stringify(vm.boot),
       now,
       now,
     );
@@ -114,6 +115,15 @@ export class VmStore {
       throw storageFault(error, "write", this.#path());
     }
     return next;
+  }
+
+  /** To be called before anything of it is removed. */
+  markDeleting(vm: Vm): void {
+    try {
+      this.#prepared("UPDATE vms SET deleting = 1 WHERE id = ?").run(vm.id);
+    } catch (error) {
+      throw storageFault(error, "write", this.#path());
+    }
   }
 
   delete(vm: Vm): void {
@@ -178,6 +188,7 @@ function record(row: Record<string, SQLOutputValue>): Vm {
     kernelCmdline: String(row["kernel_cmdline"]),
     boot: json("boot"),
     exit: json("exit"),
+    deleting: row["deleting"] === 1,
     createdAt: String(row["created_at"]),
     updatedAt: String(row["updated_at"]),
   };

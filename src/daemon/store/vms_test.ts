@@ -9,6 +9,7 @@ const web: NewVm = {
   artifacts: { initramfs: "sha256:aa" },
   lease: { mode: "none", ip: "", mac: "", publish: [] },
   hypervisor: "qemu",
+  boot: undefined,
 };
 
 Deno.test("VmStore keeps a record as it was given", () => {

@@ -35,8 +35,11 @@ export class AutoRemover {
     this.#remove = remove;
     this.#signal = signal;
     for (const vm of deps.vms.list()) {
-      // One that was never started has not ended.
-      if (!isLive(vm.status) && vm.status !== "pending") this.ended(vm);
+      // One that was to be started, and never was, is over, too.
+      const isOver = vm.status === "pending"
+        ? vm.boot !== undefined
+        : !isLive(vm.status);
+      if (isOver) this.ended(vm);
     }
   }
 
@@ -67,6 +70,8 @@ export class AutoRemover {
   async #removeLater(vm: Vm): Promise<void> {
     await pause(LINGER_MS, this.#signal);
     while (this.#readers.has(vm.id)) await pause(LOOK_MS, this.#signal);
-    await this.#remove(vm);
+    const now = this.#deps.vms.find(vm.name);
+    // Started and ended again meanwhile, it has a time of its own.
+    if (now?.exit?.at === vm.exit?.at) await this.#remove(vm);
   }
 }

@@ -17,11 +17,14 @@ import { healthTarget } from "./health.ts";
 import { leastMemoryMib } from "./initramfs_fit.ts";
 import { choosePorts } from "./ports.ts";
 import { rootFileSystem } from "./root_format.ts";
+import { checkEphemeral } from "./root_plan.ts";
 import { checkSupported } from "./supported.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
 
 /** No guest was seen to serve with less. */
 const MEMORY_MIB_MIN = 16;
+/** The larger kernel, the overlay and its journal take more. */
+const MEMORY_MIB_MIN_ROOTFS = 20;
 
 /** What a VM is created from, once it is known which manifest that is. */
 export type ResolvedCreate = CreateVmInput & { readonly config: VmConfig };
@@ -30,6 +33,7 @@ export type ResolvedCreate = CreateVmInput & { readonly config: VmConfig };
 export async function insertVm(
   deps: VmDeps,
   input: ResolvedCreate,
+  startAt: Date | undefined,
   signal: AbortSignal,
 ): Promise<Vm> {
   const { name } = input;
@@ -58,12 +62,16 @@ export async function insertVm(
   held.defer(() => network.release(lease));
   step("create:lease-taken");
   checkHealth(deps, name, config, lease);
+  // Another create may have taken them meanwhile; from here to the record
+  // there is no pause.
+  choosePorts(name, lease.publish, deps.vms.list());
   const vm = deps.vms.insert({
     name,
     config,
     artifacts,
     lease,
     hypervisor: hypervisor.name,
+    boot: startAt && { requested_at: startAt.toISOString() },
   });
   step("create:recorded");
   return vm;
@@ -104,10 +112,13 @@ function mergedConfig(input: ResolvedCreate): VmConfig {
 function checkConfig(name: string, { manifest, resources }: VmConfig): void {
   checkSupported(name, manifest);
   const { memory_mb = 0, cpu_cores = 0 } = resources ?? {};
-  if (memory_mb < MEMORY_MIB_MIN) {
+  const least = manifest.rootfs === undefined
+    ? MEMORY_MIB_MIN
+    : MEMORY_MIB_MIN_ROOTFS;
+  if (memory_mb < least) {
     throw new Fault(
       "invalid-input",
-      `Cannot create VM "${name}" with ${memory_mb} MiB: a guest needs at least ${MEMORY_MIB_MIN} MiB`,
+      `Cannot create VM "${name}" with ${memory_mb} MiB: a guest of its kind needs at least ${least} MiB`,
       { hint: "Give it more with --memory" },
     );
   }
@@ -141,19 +152,22 @@ async function checkInitramfsFits(
 async function checkRoot(
   { artifacts }: VmDeps,
   name: string,
-  { manifest }: VmConfig,
-  { rootfs }: VmArtifacts,
+  config: VmConfig,
+  artifact: VmArtifacts,
 ): Promise<void> {
-  if (rootfs === undefined || manifest.rootfs === undefined) return;
-  const path = artifacts.path(rootfs);
-  await rootFileSystem(path, manifest.rootfs.format).catch((cause) => {
+  const { rootfs } = config.manifest;
+  if (rootfs === undefined || artifact.rootfs === undefined) return;
+  const path = artifacts.path(artifact.rootfs);
+  try {
+    checkEphemeral(config, await rootFileSystem(path, rootfs.format));
+  } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
-    const text = cause.message.replace(path, manifest.rootfs?.url ?? path);
+    const text = cause.message.replace(path, rootfs.url);
     throw new Fault(cause.code, `Cannot create VM "${name}": ${text}`, {
       cause,
       hint: cause.hint,
     });
-  });
+  }
 }
 
 function networkMode(

@@ -89,6 +89,21 @@ export class VmKeeper {
     return next;
   }
 
+  /** Writes down that a VM's machine is gone, now or when there is room again. */
+  async lost(vm: Vm, exit: VmExit): Promise<void> {
+    for (let tries = 0;; tries++) {
+      try {
+        this.become(vm, "failed", { exit });
+        return;
+      } catch (error) {
+        this.#cannotWrite(vm.name, tries, error);
+        await pause(RECORD_AGAIN_MS);
+        const now = this.#deps.vms.find(vm.name);
+        if (now?.id !== vm.id || now.updatedAt !== vm.updatedAt) return;
+      }
+    }
+  }
+
   /** Puts a record back as it was before a start that came to nothing. */
   restore(before: Vm): Vm {
     const { status, boot, exit, kernelCmdline } = before;
@@ -128,14 +143,42 @@ export class VmKeeper {
       const vm = this.#deps.vms.find(name);
       if (vm === undefined || vm.id !== id) break;
       if (state.cause !== undefined) break;
-      const next = this.#observe(vm, state);
-      if (next.status === "running" && !checking) {
+      const next = await this.#observed(holder, machine);
+      if (next?.status === "running" && !checking) {
         checking = true;
         this.#checkHealth(next, end.signal);
       }
     }
     const last = await machine.ended.finally(() => end.abort());
     await this.#settle(holder, last);
+  }
+
+  /** Writes down the latest there is; what cannot be written is tried again. */
+  async #observed(
+    { id, name }: Vm,
+    machine: Machine,
+  ): Promise<Vm | undefined> {
+    for (let tries = 0; machine.state.cause === undefined; tries++) {
+      const vm = this.#deps.vms.find(name);
+      if (vm?.id !== id) return undefined;
+      try {
+        return this.#observe(vm, machine.state);
+      } catch (error) {
+        this.#cannotWrite(name, tries, error);
+        await pause(RECORD_AGAIN_MS);
+        if (!this.#live.has(id)) return undefined;
+      }
+    }
+    return undefined;
+  }
+
+  /** A full disk, most likely: said once, for it may last. */
+  #cannotWrite(name: string, tries: number, error: unknown): void {
+    if (tries > 0) return;
+    this.#deps.log.error("Cannot write the state of VM {vm}: {error}", {
+      vm: name,
+      error,
+    });
   }
 
   #observe(vm: Vm, state: MachineState): Vm {
@@ -158,13 +201,8 @@ export class VmKeeper {
         this.#record(id, name, last);
         break;
       } catch (error) {
-        // A full disk, most likely: the run directory keeps the end as long.
-        if (tries === 0) {
-          this.#deps.log.error("Cannot write how VM {vm} ended: {error}", {
-            vm: name,
-            error,
-          });
-        }
+        // The run directory keeps the end as long.
+        this.#cannotWrite(name, tries, error);
         await pause(RECORD_AGAIN_MS);
         if (!this.#live.has(id)) return;
       }

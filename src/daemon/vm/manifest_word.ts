@@ -9,11 +9,21 @@
  */
 
 import { gzipSync } from "node:zlib";
-import type { Manifest } from "../../manifest/manifest.ts";
+import type { Artifact, Manifest } from "../../manifest/manifest.ts";
 
 export function manifestWord(manifest: Manifest): string {
-  const { cloud_init: _, workload, ...rest } = manifest;
+  const { cloud_init: _, workload, rootfs, initramfs, ...rest } = manifest;
   const { env: _env, args: _args, ...open } = workload ?? {};
-  const json = JSON.stringify({ ...rest, ...(workload && { workload: open }) });
+  const json = JSON.stringify({
+    ...rest,
+    ...(rootfs && { rootfs: withoutPlace(rootfs) }),
+    ...(initramfs && { initramfs: withoutPlace(initramfs) }),
+    ...(workload && { workload: open }),
+  });
   return gzipSync(json, { level: 9 }).toString("base64url");
+}
+
+/** What it is says its checksum; where it lies is the host's business. */
+function withoutPlace(artifact: Artifact): Artifact {
+  return { ...artifact, url: artifact.checksum ?? "" };
 }

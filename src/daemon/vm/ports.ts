@@ -58,6 +58,13 @@ export function choosePorts(
 function whole(
   { host_ip = "127.0.0.1", host_port, port, protocol = "tcp" }: PublishedPort,
 ): Port {
+  if (host_ip.includes(":")) {
+    throw new Fault(
+      "not-supported",
+      `Cannot publish port ${port} on ${host_ip}: ports are published on IPv4 addresses only`,
+      { hint: "Write an IPv4 address in network.expose, or none" },
+    );
+  }
   return { host_ip, host_port, port, protocol };
 }
 

@@ -9,6 +9,7 @@
  */
 
 import type { RootDevice, RootFileSystem } from "../../guest/boot_config.ts";
+import { Fault } from "../../lib/fault.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import type { VmConfig } from "../../api/vms.ts";
 
@@ -28,6 +29,26 @@ export function isEphemeral(
   return ephemeral ?? manifest.ephemeral;
 }
 
+/**
+ * Refuses what cannot be forgotten: without the shim there is no overlay, and a
+ * guest would keep, in a copy of its own, what it was not to keep.
+ */
+export function checkEphemeral(
+  config: Pick<VmConfig, "manifest" | "ephemeral">,
+  fs: RootFileSystem,
+): void {
+  const { init } = config.manifest;
+  if (init === undefined || isReadOnly(fs) || !isEphemeral(config)) return;
+  throw new Fault(
+    "not-supported",
+    `Cannot make a guest ephemeral that has init set and a root of ${fs}: it writes to its disk in place`,
+    {
+      hint:
+        "Take ephemeral or init out of the manifest, or use an image of erofs or squashfs",
+    },
+  );
+}
+
 /** Undefined for a guest that lives in its initramfs. `fs` is what the image holds. */
 export function rootPlan(
   config: Pick<VmConfig, "manifest" | "ephemeral">,
@@ -36,7 +57,7 @@ export function rootPlan(
   const { rootfs, init } = config.manifest;
   if (rootfs === undefined || fs === undefined) return undefined;
   const format = rootfs.format === "qcow2" ? "qcow2" : "raw";
-  const readOnly = fs === "erofs" || fs === "squashfs";
+  const readOnly = isReadOnly(fs);
   if (init !== undefined) {
     // No shim, no overlay: such a guest sees the disk as it is.
     return { fs, format, shared: readOnly, stateDisk: false };
@@ -48,6 +69,10 @@ export function rootPlan(
     shared: readOnly || ephemeral,
     stateDisk: readOnly && !ephemeral,
   };
+}
+
+function isReadOnly(fs: RootFileSystem): boolean {
+  return fs === "erofs" || fs === "squashfs";
 }
 
 /** What the shim is told of it; the disks are named in the order given. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { Manifest } from "../../manifest/manifest.ts";
 import { checkManifest } from "../../manifest/parse.ts";
-import { rootDevice, rootKernelWords, rootPlan } from "./root_plan.ts";
+import {
+  checkEphemeral,
+  rootDevice,
+  rootKernelWords,
+  rootPlan,
+} from "./root_plan.ts";
 
 const DEVICES = { root: "/dev/vdb", state: "/dev/vdc" };
 
@@ -73,4 +78,27 @@ Deno.test("a guest with an init of its own sees its disk as it is", () => {
     "rdinit=/none",
     "init=/sbin/init",
   ]);
+});
+
+Deno.test("checkEphemeral() refuses to forget what a guest without the shim writes in place", () => {
+  const own = { init: { path: "/sbin/init" } };
+  const asked = { ...own, ephemeral: true };
+  for (
+    const config of [
+      { manifest: manifest("ext4", asked) },
+      { manifest: manifest("ext4", own), ephemeral: true },
+    ]
+  ) {
+    assert.throws(() => checkEphemeral(config, "ext4"), {
+      code: "not-supported",
+      message: /ephemeral.* init .*ext4/,
+    });
+  }
+  checkEphemeral({ manifest: manifest("erofs", asked) }, "erofs");
+  checkEphemeral({ manifest: manifest("ext4", own) }, "ext4");
+  checkEphemeral({ manifest: manifest("ext4", { ephemeral: true }) }, "ext4");
+  checkEphemeral(
+    { manifest: manifest("ext4", asked), ephemeral: false },
+    "ext4",
+  );
 });

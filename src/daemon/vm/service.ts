@@ -63,6 +63,18 @@ export class VmService {
     return this.#deps.vms.get(name);
   }
 
+  /** Finishes the deletions that an earlier daemon began. */
+  async finishDeletions(): Promise<void> {
+    for (const vm of this.list().filter(({ deleting }) => deleting)) {
+      await this.#queue.run(vm.name, () => this.#remove(vm)).catch((error) =>
+        this.#deps.log.error("Cannot finish deleting VM {vm}: {error}", {
+          vm: vm.name,
+          error,
+        })
+      );
+    }
+  }
+
   live(vm: Vm): Live | undefined {
     return this.#keeper.live(vm);
   }
@@ -83,7 +95,12 @@ export class VmService {
   async create(input: ResolvedCreate): Promise<Vm> {
     const requestedAt = new Date();
     const vm = await this.#queue.run(input.name, async () => {
-      const made = await insertVm(this.#deps, input, this.#signal);
+      const made = await insertVm(
+        this.#deps,
+        input,
+        input.start === false ? undefined : requestedAt,
+        this.#signal,
+      );
       this.#keeper.tellCreated(made);
       if (input.start === false) return made;
       return await this.#start(made, requestedAt).catch(async (error) => {
@@ -97,7 +114,7 @@ export class VmService {
     } catch (error) {
       const ran = this.#deps.vms.find(vm.name)?.boot?.workload_ms !== undefined;
       if (error instanceof Fault && error.code === "boot-failed" && !ran) {
-        await this.#queue.run(vm.name, () => this.#removeIfSame(vm));
+        await this.#queue.run(vm.name, () => this.#removeIfUntouched(vm));
       }
       throw error;
     }
@@ -187,6 +204,7 @@ export class VmService {
   }
 
   async #start(vm: Vm, requestedAt: Date): Promise<Vm> {
+    if (vm.deleting) throw halfDeleted(vm);
     nextStatus(vm, "start");
     await this.#keeper.live(vm)?.settled;
     const starting = this.#keeper.become(vm, "start", {
@@ -247,13 +265,15 @@ export class VmService {
   }
 
   async #remove(vm: Vm): Promise<void> {
+    this.#deps.vms.markDeleting(vm);
+    step("delete:recorded");
     const live = this.#keeper.live(vm);
     if (live !== undefined) {
       await live.machine.kill();
       step("delete:killed");
       await live.settled;
     }
-    // The row goes last: whatever is interrupted here, the next try finds it.
+    // The row goes last: whatever is interrupted here, the next daemon finds it.
     await removeVmDirs(vmDirs(this.#deps.folders, vm.id));
     step("delete:folders-removed");
     this.#deps.vms.delete(vm);
@@ -263,9 +283,11 @@ export class VmService {
     this.#keeper.tellDeleted(vm);
   }
 
-  async #removeIfSame({ id, name }: Vm): Promise<void> {
+  /** Unless somebody else started it since. */
+  async #removeIfUntouched({ id, name, boot }: Vm): Promise<void> {
     const vm = this.#deps.vms.find(name);
-    if (vm?.id === id) await this.#remove(vm);
+    if (vm?.id !== id || isLive(vm.status)) return;
+    if (vm.boot?.requested_at === boot?.requested_at) await this.#remove(vm);
   }
 
   async #removeIfOver({ id, name }: Pick<Vm, "id" | "name">): Promise<void> {
@@ -341,6 +363,14 @@ function notStarted({ name, exit }: Vm): Fault {
       `To keep its logs, create it with --no-start and start it; then volant vm logs --source console ${name}`,
     details: { cause: exit?.cause ?? null, status: exit?.status ?? null },
   });
+}
+
+function halfDeleted({ name }: Vm): Fault {
+  return new Fault(
+    "wrong-state",
+    `Cannot start VM "${name}": its deletion has begun`,
+    { hint: `Finish it: volant vm delete ${name}` },
+  );
 }
 
 function stopping(): Fault {

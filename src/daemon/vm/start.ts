@@ -136,7 +136,9 @@ async function bootSpec(
     runDir: dirs.run.path,
     logDir: dirs.logDir,
     kernelPath: vm.config.kernel_override ??
-      (initramfs === undefined ? deps.kernels.rootfs : deps.kernels.initramfs),
+      // The other one knows fewer file systems; of two initramfs the given
+      // one is unpacked over the kernel's own.
+      (root === undefined ? deps.kernels.initramfs : deps.kernels.rootfs),
     kernelArgs: [],
     ...(initramfs && { initramfsPath: deps.artifacts.path(initramfs) }),
     vcpus,

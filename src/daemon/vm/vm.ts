@@ -31,6 +31,8 @@ export interface Vm {
   readonly kernelCmdline: string;
   readonly boot: BootPhases | undefined;
   readonly exit: VmExit | undefined;
+  /** Its deletion has begun; what is left of it is only good for removal. */
+  readonly deleting: boolean;
   readonly createdAt: string;
   readonly updatedAt: string;
 }
@@ -90,7 +92,9 @@ export function nextStatus(vm: Vm, move: VmMove): VmStatus {
 }
 
 function hintFor(vm: Vm, move: VmMove): string | undefined {
-  if (move === "stop") return `Start it with volant vm start ${vm.name}`;
-  if (move === "start") return `Stop it first with volant vm stop ${vm.name}`;
+  if (move === "stop") return "There is nothing to stop";
+  if (move === "start") {
+    return `It runs already; to begin anew: volant vm restart ${vm.name}`;
+  }
   return undefined;
 }

@@ -1,0 +1,31 @@
+/**
+ * Whether anybody holds the lock of a file or folder, without taking it: whoever
+ * is about to would be refused.
+ *
+ * @module
+ */
+
+/** By flock(2); false if there is no such file. */
+export async function isLocked(path: string): Promise<boolean> {
+  const info = await Deno.lstat(path).catch((error: unknown) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+  if (info === undefined) return false;
+  const name = `${deviceName(info.dev)}:${info.ino}`;
+  // proc(5): "1: FLOCK  ADVISORY  WRITE 708 00:2a:1234 0 EOF"
+  const locks = await Deno.readTextFile("/proc/locks");
+  return locks.split("\n").some((line) => {
+    const words = line.trim().split(/\s+/);
+    return words[1] === "FLOCK" && words[5] === name;
+  });
+}
+
+/** As /proc/locks has it; exported for its test. See makedev(3). */
+export function deviceName(dev: number): string {
+  const whole = BigInt(dev);
+  const major = (whole >> 8n & 0xfffn) | (whole >> 32n & ~0xfffn);
+  const minor = (whole & 0xffn) | (whole >> 12n & 0xfff00n);
+  const hex = (part: bigint) => part.toString(16).padStart(2, "0");
+  return `${hex(major)}:${hex(minor)}`;
+}
