@@ -101,3 +101,52 @@ Deno.test("attach() ends with the fault of a VM that was deleted", async () => {
     /Cannot find it/,
   );
 });
+
+Deno.test("attach() asks for the daemon again when it breaks off its answer", async () => {
+  let waits = 0;
+  await using daemon = await fakeDaemon(({ path }) => {
+    if (path.endsWith("/logs")) return new Response("");
+    return path.endsWith("/wait") && ++waits === 1
+      ? new Response(ReadableStream.from(brokenOff()))
+      : Response.json(fakeVm("web"));
+  });
+  using client = new Client(daemon.socket);
+  const said: string[] = [];
+  await attach(client, {
+    name: "web",
+    print: () => {},
+    onLost: () => void said.push("lost"),
+    onBack: () => void said.push("back"),
+    signal: new AbortController().signal,
+    pauseMs: 1,
+  });
+  assert.deepEqual(said, ["lost", "back"]);
+});
+
+async function* brokenOff(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield new TextEncoder().encode('{"half');
+  await Promise.resolve();
+  throw new Error("the daemon is killed");
+}
+
+Deno.test("attach() does not take a mistake of its caller's for a lost daemon", async () => {
+  await using daemon = await fakeDaemon(({ path }) =>
+    path.endsWith("/logs")
+      ? new Response(`${JSON.stringify(LOG[0])}\n`)
+      : new Response(new ReadableStream())
+  );
+  using client = new Client(daemon.socket);
+  await assert.rejects(
+    attach(client, {
+      name: "web",
+      print: () => {
+        throw new TypeError("a mistake");
+      },
+      onLost: () => assert.fail("the daemon was there"),
+      onBack: () => {},
+      signal: new AbortController().signal,
+      pauseMs: 1,
+    }),
+    /a mistake/,
+  );
+});

@@ -75,8 +75,33 @@ Deno.test("completion asks the daemon for names, and which are left", async () =
 });
 
 Deno.test("completion waits half a second for a daemon, and is silent about it", async () => {
-  await using daemon = await fakeDaemon(() =>
-    new Response(new ReadableStream())
-  );
-  assert.deepEqual(await proposed("vm stop ", daemon), []);
+  const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
+  let waited = 0;
+  await using daemon = await fakeDaemon(() => {
+    waited++;
+    return new Response(
+      new ReadableStream({ start: (body) => isOver.then(() => body.close()) }),
+    );
+  });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    finish();
+  }, 20_000);
+  const names = await proposed("vm stop ", daemon);
+  clearTimeout(timer);
+  finish();
+  assert.deepEqual([names, waited, isLate], [[], 1, false]);
+});
+
+Deno.test("completion says which files each shell loads, for every name", async () => {
+  const cases = {
+    bash: /ln -s volant .*\/volar\n[^]*ln -s volant .*\/fledge\n/,
+    zsh: /_volant/,
+    fish: /ln -s volant.fish .*\/volar.fish\n[^]*\/fledge.fish\n/,
+  };
+  for (const [shell, links] of Object.entries(cases)) {
+    const { stdout } = await volant(["completion", shell, "--help"]);
+    assert.match(stdout, links);
+  }
 });

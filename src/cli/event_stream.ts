@@ -7,6 +7,7 @@
  * @module
  */
 
+import { textParts } from "../api/client.ts";
 import { isLost, reconnect, RECONNECT_PAUSE_MS } from "./reconnect.ts";
 
 export interface ServerEvent {
@@ -21,7 +22,7 @@ export async function* parseEvents(
   let rest = "";
   let id: string | undefined;
   let data: string[] = [];
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+  for await (const text of textParts(body)) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines.map((raw) => raw.replace(/\r$/, ""))) {

@@ -55,3 +55,22 @@ Deno.test("followEvents() fails at once when there is no daemon to begin with", 
   );
   await assert.rejects(stream.next(), /nobody/);
 });
+
+Deno.test("followEvents() goes on when the daemon breaks the stream off", async () => {
+  async function* brokenOff(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    yield new TextEncoder().encode("id: 1\ndata: d\n\n");
+    await Promise.resolve();
+    throw new TypeError("error reading a body from connection");
+  }
+  let connects = 0;
+  const stream = followEvents(
+    () =>
+      ++connects === 1
+        ? Promise.resolve(ReadableStream.from(brokenOff()))
+        : Promise.reject(new Fault("bug", "the end of the test")),
+    () => {},
+    1,
+  );
+  assert.equal((await stream.next()).value?.id, "1");
+  await assert.rejects(stream.next(), /the end of the test/);
+});

@@ -64,6 +64,8 @@ export interface PrintOptions {
   readonly isTerminal?: boolean;
   /** Nobody reads what is printed. */
   readonly closed?: boolean;
+  /** What a write to stdout throws. */
+  readonly fails?: Error;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -73,13 +75,14 @@ export async function volant(
   options: PrintOptions = {},
 ): Promise<Printed> {
   const { socket, program = "volant", isTerminal = false, env = {} } = options;
-  const { closed = false } = options;
+  const { closed = false, fails } = options;
   const printed = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof printed): Sink => {
     const decoder = new TextDecoder();
     return {
       isTerminal,
       write(bytes) {
+        if (fails !== undefined && name === "stdout") throw fails;
         if (closed) throw new Deno.errors.BrokenPipe("nobody reads");
         printed[name] += decoder.decode(bytes, { stream: true });
       },

@@ -27,23 +27,44 @@ export interface Command {
   readonly words: readonly string[];
 }
 
-/** The manifest of `image`, with `command` over what it says itself. */
-export async function imageManifest(
+/** What is to be run. */
+export interface RunImage {
+  readonly manifest: Manifest;
+  /** Takes it out of the cache, where it was before: it is damaged there. */
+  readonly forget?: (signal: AbortSignal) => Promise<void>;
+}
+
+/** `image` with `command` over what it says itself. */
+export async function runImage(
   image: string,
   command: Command,
   context: Pick<Context, "out" | "env">,
   signal: AbortSignal,
-): Promise<Manifest> {
+): Promise<RunImage> {
   if (/\.(?:json|toml)$/i.test(image)) {
     const { readManifestFile } = await import("./manifest_file.ts");
-    return withCommand(await readManifestFile(image), command);
+    return { manifest: withCommand(await readManifestFile(image), command) };
   }
-  const { manifest } = await convert(image, command, context, signal);
+  const converted = await convert(image, command, context, signal);
+  const { manifest, cached, imageDigest } = converted;
   // All else is the converter's to set, which knows what the image says.
   const { workdir } = command;
-  return workdir === undefined
-    ? manifest
-    : withCommand(manifest, { workdir, words: [] });
+  return {
+    manifest: workdir === undefined
+      ? manifest
+      : withCommand(manifest, { workdir, words: [] }),
+    ...(cached ? { forget: forgetter(imageDigest, context) } : {}),
+  };
+}
+
+function forgetter(
+  imageDigest: string,
+  { env }: Pick<Context, "env">,
+): (signal: AbortSignal) => Promise<void> {
+  return async (signal) => {
+    const { forgetImage } = await import("../builder/oci/convert.ts");
+    await forgetImage(cacheFolder(env), imageDigest, signal);
+  };
 }
 
 async function convert(
@@ -63,9 +84,7 @@ async function convert(
       user,
     },
   });
-  if (!converted.cached) {
-    for (const note of converted.notes) out.note(`${image}: ${note}`);
-  }
+  for (const note of converted.notes) out.note(`${image}: ${note}`);
   return converted;
 }
 

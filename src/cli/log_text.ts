@@ -23,6 +23,6 @@ export function printLogLine(
   const sink = stream === "stderr" ? out.stderr : out.stdout;
   const text = sink.isTerminal ? plain(line) : line;
   const whole = timestamps && timestamp ? `${timestamp} ${text}` : text;
-  if (stream === "stderr") out.note(whole);
+  if (stream === "stderr") out.errorLine(whole);
   else out.line(whole);
 }

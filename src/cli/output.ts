@@ -64,8 +64,16 @@ export class Output {
     this.line(JSON.stringify(value));
   }
 
-  /** A line that is not part of the result. */
+  /**
+   * A line that is not part of the result. What it says may come from an image,
+   * a guest or an archive, which are not trusted with a terminal.
+   */
   note(text: string): void {
+    this.errorLine(plain(text));
+  }
+
+  /** A line on stderr, as it is. */
+  errorLine(text: string): void {
     this.stderr.write(this.#encoder.encode(`${text}\n`));
   }
 
@@ -106,12 +114,14 @@ export class Output {
     if (json) {
       const facts = Object.keys(details).length > 0 ? { details } : {};
       const body = { error: message, code, hint, ...facts };
-      return this.note(JSON.stringify(body));
+      return this.errorLine(JSON.stringify(body));
     }
     const colours = this.#colours && this.stderr.isTerminal;
-    this.note(`${paint("error:", "red", colours)} ${message}`);
+    this.errorLine(`${paint("error:", "red", colours)} ${plain(message)}`);
     for (const line of problemLines(details["problems"])) this.note(line);
-    if (hint) this.note(`${paint("hint:", "bold", colours)} ${hint}`);
+    if (hint) {
+      this.errorLine(`${paint("hint:", "bold", colours)} ${plain(hint)}`);
+    }
   }
 
   paint(cell: Cell): string {
@@ -141,7 +151,15 @@ function paint(text: string, style: Style, colours: boolean): string {
   return colours ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;
 }
 
-/** Writes whole to one of this process's own streams. */
+/** What nobody ever changes, to pause without giving way to anything else. */
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+/** How long a stream that takes nothing is left alone. */
+const NO_ROOM_PAUSE_MS = 5;
+
+/**
+ * Writes whole to one of this process's own streams. Somebody else may have
+ * made it non-blocking: then it is asked again until it has room.
+ */
 export function processSink(
   stream: { isTerminal(): boolean; writeSync(bytes: Uint8Array): number },
 ): Sink {
@@ -149,7 +167,12 @@ export function processSink(
     isTerminal: stream.isTerminal(),
     write(bytes) {
       for (let done = 0; done < bytes.length;) {
-        done += stream.writeSync(bytes.subarray(done));
+        try {
+          done += stream.writeSync(bytes.subarray(done));
+        } catch (error) {
+          if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+          Atomics.wait(NEVER, 0, 0, NO_ROOM_PAUSE_MS);
+        }
       }
     },
   };

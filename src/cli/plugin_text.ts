@@ -6,9 +6,9 @@
 
 import { listPlugins, type PluginView } from "../api/plugins.ts";
 import type { Context } from "./context.ts";
+import { namesFrom } from "./proposals.ts";
 
 const DIGITS_SHOWN = 12;
-const DAEMON_MS = 500;
 
 /** `initramfs 2cf24dba5fb0`, for each of its files. */
 export function artifactWord({ artifacts }: PluginView): string {
@@ -28,15 +28,12 @@ export function stillUse(vms: readonly string[]): string | undefined {
 }
 
 /** Names of installed plugins, for completion. */
-export async function pluginNames(this: Context): Promise<readonly string[]> {
-  try {
-    using client = this.connect(undefined);
-    const signal = AbortSignal.timeout(DAEMON_MS);
-    return (await client.call(listPlugins, {}, signal)).plugins;
-  } catch {
-    // Nobody wants an error in the middle of typing.
-    return [];
-  }
+export function pluginNames(this: Context): Promise<readonly string[]> {
+  return namesFrom(
+    this,
+    async (client, signal) =>
+      (await client.call(listPlugins, {}, signal)).plugins,
+  );
 }
 
 export const ONE_PLUGIN = {

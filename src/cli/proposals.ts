@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Client } from "../api/client.ts";
 import { listVms } from "../api/vms.ts";
 import type { Context } from "./context.ts";
 
@@ -34,12 +35,21 @@ export function filesPrefix(proposal: string): string | undefined {
 }
 
 /** Names of virtual machines. */
-export async function vmNames(this: Context): Promise<readonly string[]> {
-  try {
-    using client = this.connect(undefined);
-    const signal = AbortSignal.timeout(DAEMON_MS);
+export function vmNames(this: Context): Promise<readonly string[]> {
+  return namesFrom(this, async (client, signal) => {
     const vms = await client.call(listVms, {}, signal);
     return vms.map(({ name }) => name);
+  });
+}
+
+/** The names that the daemon is asked for in time, or none. */
+export async function namesFrom(
+  context: Context,
+  ask: (client: Client, signal: AbortSignal) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  try {
+    using client = context.connect(undefined);
+    return await ask(client, AbortSignal.timeout(DAEMON_MS));
   } catch {
     // Nobody wants an error in the middle of typing.
     return [];

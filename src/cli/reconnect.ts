@@ -13,12 +13,11 @@ const RECONNECTS = 60;
 export const RECONNECT_PAUSE_MS = 1_000;
 
 /**
- * Whether a request failed because the daemon ended: it says so, breaks the
- * stream off, or cannot be reached. Anything else is a failure of ours.
+ * Whether a request failed because the daemon ended: it says so, breaks its
+ * answer off, or cannot be reached; the client has one fault for all three.
  */
 export function isLost(error: unknown): boolean {
-  return isAway(error) || error instanceof TypeError ||
-    error instanceof Deno.errors.Http;
+  return error instanceof Fault && error.code === "daemon-unavailable";
 }
 
 /** What `connect` gives, which throws a fault for as long as there is no daemon. */
@@ -32,11 +31,7 @@ export async function reconnect<T>(
     try {
       return await connect();
     } catch (error) {
-      if (!isAway(error) || tries >= RECONNECTS) throw error;
+      if (!isLost(error) || tries >= RECONNECTS) throw error;
     }
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof Fault && error.code === "daemon-unavailable";
 }

@@ -18,6 +18,7 @@ import {
 import { Fault } from "../lib/fault.ts";
 import { attach } from "./attach.ts";
 import type { Context } from "./context.ts";
+import type { Output } from "./output.ts";
 import { plain } from "./format.ts";
 import { printLogLine } from "./log_text.ts";
 import { RUN_FAILED, runRemark, runStatus } from "./run_status.ts";
@@ -41,21 +42,19 @@ export async function runAttached(
   client: Client,
   options: RunOptions,
 ): Promise<number> {
-  const { input, remove, json, onCreated } = options;
+  const { input, remove } = options;
   const { name } = input;
   using stopper = new VmStopper(client, name, out);
-  onCreated(await client.call(createVm, input, stopper.signal));
+  const created = await client.call(createVm, input, stopper.signal);
   stopper.created();
-  const print = (line: LogLine) =>
-    json ? out.jsonLine(line) : printLogLine(line, out);
-  const vm = await attach(client, {
-    name,
-    print,
-    onLost: () => out.note("The daemon is gone; asking for it again ..."),
-    onBack: () => out.note("The daemon is back"),
+  const printer = new Printer();
+  const vm = await follow(out, client, {
+    ...options,
+    created,
+    printer,
     signal: stopper.signal,
   }).catch(async (error) => {
-    throw await afterFailure(error, client, options);
+    throw await afterFailure(error, client, options, printer);
   });
   const status = runStatus(vm.exit, stopper.status);
   if (neverRan(vm) && stopper.status === undefined) {
@@ -72,21 +71,60 @@ export async function runAttached(
   return status;
 }
 
+interface FollowOptions extends RunOptions {
+  readonly created: VmView;
+  readonly printer: Printer;
+  readonly signal: AbortSignal;
+}
+
+async function follow(
+  out: Output,
+  client: Client,
+  options: FollowOptions,
+): Promise<VmView> {
+  const { input: { name }, json, printer, signal } = options;
+  const say = (text: string) => printer.print(() => out.note(text));
+  printer.print(() => options.onCreated(options.created));
+  return await attach(client, {
+    name,
+    print: (line: LogLine) =>
+      printer.print(() => json ? out.jsonLine(line) : printLogLine(line, out)),
+    onLost: () => say("The daemon is gone; asking for it again ..."),
+    onBack: () => say("The daemon is back"),
+    signal,
+  });
+}
+
+/** Keeps what a print failed with: later nobody could tell it from the rest. */
+class Printer {
+  failure: unknown;
+
+  print(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+}
+
 /**
- * A workload whose output nobody reads any more is stopped, as a program in a
+ * A workload whose output nobody can read any more is stopped, as a program in a
  * pipe would be. What was followed until it was deleted has an end nobody knows.
  */
 async function afterFailure(
   error: unknown,
   client: Client,
   { input: { name }, remove }: RunOptions,
+  { failure }: Printer,
 ): Promise<unknown> {
-  if (error instanceof Deno.errors.BrokenPipe) {
+  if (failure !== undefined && error === failure) {
     await client.call(stopVm, { name })
       .then(() => remove ? client.call(deleteVm, { name }) : undefined)
       // It has ended by itself, and whoever would be told does not listen.
       .catch(() => undefined);
-    return error;
+    return noRoom(error) ?? error;
   }
   if (error instanceof Fault && error.code === "vm-not-found") {
     return new Fault(
@@ -96,6 +134,16 @@ async function afterFailure(
     );
   }
   return error;
+}
+
+function noRoom(error: unknown): Fault | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (!/os error (?:28|122)\b/.test(error.message)) return undefined;
+  return new Fault(
+    "disk-full",
+    "Cannot write the workload's output: no space is left where it goes",
+    { cause: error, hint: "Make room there, or send it elsewhere" },
+  );
 }
 
 function neverRan({ boot, exit }: VmView): boolean {

@@ -1,79 +1,7 @@
 import assert from "node:assert/strict";
 import type { VmView } from "../api/vms.ts";
-import {
-  type Answer,
-  type Asked,
-  fakeDaemon,
-  fakeVm,
-  fault,
-  volant,
-} from "./fake_daemon.ts";
-import { raise } from "./fake_signals.ts";
-
-const MANIFEST = {
-  schema_version: "v1",
-  name: "Busy_Box-1.2",
-  version: "1.0.0",
-  runtime: "busybox",
-  initramfs: { url: "/web.cpio" },
-  resources: { cpu_cores: 1, memory_mb: 64 },
-  workload: { entrypoint: ["/bin/init"], args: ["--serve"] },
-};
-
-const at = "2026-01-01T00:00:00Z";
-
-/** A file with the manifest, which `run` takes in place of an image. */
-async function manifestFile(
-  change: Readonly<Record<string, unknown>> = {},
-): Promise<{ readonly path: string } & Disposable> {
-  const folder = await Deno.makeTempDir();
-  const path = `${folder}/image.json`;
-  await Deno.writeTextFile(path, JSON.stringify({ ...MANIFEST, ...change }));
-  return {
-    path,
-    [Symbol.dispose]: () => Deno.removeSync(folder, { recursive: true }),
-  };
-}
-
-function ended(more: Partial<VmView["exit"]> = {}): Partial<VmView> {
-  return {
-    status: "crashed",
-    boot: { requested_at: at, workload_ms: 5 },
-    exit: { cause: "exited", status: 0, forced: false, at, ...more },
-  };
-}
-
-const LINES = [
-  { timestamp: "T1", stream: "stdout", line: "out" },
-  { timestamp: "T2", stream: "stderr", line: "err" },
-];
-
-function ndjson(lines: readonly unknown[]): Response {
-  return new Response(
-    lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
-  );
-}
-
-/** A daemon whose VM writes two lines and ends as `vm` says. */
-function daemonOf(
-  vm: Partial<VmView>,
-  more: Partial<Record<string, Answer>> = {},
-) {
-  return fakeDaemon((asked) => {
-    const own = more[keyOf(asked)];
-    if (own !== undefined) return own(asked);
-    if (asked.path.endsWith("/status")) return Response.json({ status: "ok" });
-    if (asked.path.endsWith("/logs")) return ndjson(LINES);
-    if (asked.method === "DELETE") return new Response(null, { status: 204 });
-    const name = (asked.body as { name?: string } | undefined)?.name ?? "x";
-    return Response.json(fakeVm(name, vm));
-  });
-}
-
-function keyOf({ method, path }: Asked): string {
-  const verb = path.split("/").slice(5).join("/");
-  return verb === "" ? method : verb;
-}
+import { type Asked, fault, volant } from "./fake_daemon.ts";
+import { at, daemonOf, ended, manifestFile, ndjson } from "./run_fixture.ts";
 
 interface Sent {
   readonly name: string;
@@ -118,7 +46,7 @@ Deno.test("run sends what the flags say, and deletes with --rm", async () => {
     ...["--disk", "8GiB"],
     ...["-e", "A=1", "-p", "8080:80/udp", "--ip", "10.1.0.7"],
     ...["--no-isolated", "--ephemeral", "--restart", "on-failure"],
-    ...["-u", "1000:1000", "-w", "/srv", file.path],
+    ...["-u", "1000:1000", "-w", "/tmp/.././srv/", file.path],
     ...["--", "sh", "-c", "env --help", "--", "-e"],
   ];
   assert.equal((await volant(words, daemon)).status, 0);
@@ -238,6 +166,7 @@ Deno.test("run: every failure of Volant's own ends with 125", async () => {
     [["run", "--cpsu", "1", file.path], daemon, /Did you mean --cpus/],
     [["run", "--wait", "healthy", file.path], daemon, /without --detach/],
     [["run", "--timeout", "1", file.path], daemon, /without --detach/],
+    [["run", "--entrypoint=", file.path], daemon, /or --entrypoint "" to run/],
     [["run", "-e", "NOT_SET", file.path], daemon, /it is not set here/],
   ] as const;
   for (const [words, options, said] of cases) {
@@ -263,95 +192,18 @@ Deno.test("run: a guest without a workload of its own takes no command", async (
   assert.match(stderr, /the guest is on its own/);
 });
 
-/** A VM that goes on until it is stopped `times`. */
-function running(times: number, exit: Partial<VmView["exit"]>) {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let stops = 0;
-  return {
-    wait: () =>
-      new Response(
-        new ReadableStream({
-          async start(body) {
-            await promise;
-            const vm = JSON.stringify(fakeVm("job", ended(exit)));
-            body.enqueue(new TextEncoder().encode(vm));
-            body.close();
-          },
-        }),
-        { headers: { "content-type": "application/json" } },
-      ),
-    logs: () => {
-      raise("SIGTERM");
-      return ndjson(LINES);
-    },
-    stop: () => {
-      stops++;
-      if (stops < times) raise("SIGTERM");
-      else resolve();
-      return Response.json(fakeVm("job"));
-    },
-  } as const satisfies Record<string, Answer>;
-}
-
-Deno.test("run: a signal stops the VM, a second one ends it at once", async () => {
+Deno.test("run --detach: a boot that failed is hinted at with what run has", async () => {
   using file = await manifestFile();
-  const cases = [
-    [1, { cause: "stopped", status: 7 }, 7, ["stop"]],
-    [1, { cause: "stopped", status: undefined }, 143, ["stop"]],
-    [2, { cause: "killed", status: undefined }, 143, [
-      "stop",
-      "stop?kill=true",
-    ]],
-  ] as const;
-  for (const [times, exit, expected, stops] of cases) {
-    await using daemon = await daemonOf(
-      {},
-      running(times, exit as Partial<VmView["exit"]>),
-    );
-    const words = ["run", "--name", "job", file.path];
+  await using daemon = await daemonOf({}, {
+    POST: () => fault(422, "boot-failed", "Cannot start it: no root"),
+  });
+  for (
+    const [flags, hint] of [[[], /--detach to/], [["--rm"], /--rm to/]] as const
+  ) {
+    const words = ["run", "-d", ...flags, file.path];
     const { status, stderr } = await volant(words, daemon);
-    assert.equal(status, expected);
-    assert.match(stderr, /^Stopping job; a second signal ends it at once/m);
-    const asked = daemon.asked.filter(({ path }) => path.endsWith("/stop"))
-      .map(({ path, query }) => path.split("/").at(-1) + query);
-    assert.deepEqual(asked, stops);
+    assert.equal(status, 125);
+    assert.match(stderr, /^error: Cannot start it: no root\nhint: /);
+    assert.match(stderr, hint);
   }
-});
-
-Deno.test("run: a third signal leaves the VM as it is", async () => {
-  using file = await manifestFile();
-  let stops = 0;
-  const never = () => new Response(new ReadableStream());
-  await using daemon = await daemonOf({}, {
-    ...running(1, {}),
-    wait: never,
-    stop: () => {
-      stops++;
-      raise("SIGTERM");
-      return Response.json(fakeVm("job"));
-    },
-  });
-  const words = ["run", "--rm", "--name", "job", file.path];
-  const { status, stderr } = await volant(words, daemon);
-  assert.equal(status, 143);
-  assert.equal(stops, 2);
-  assert.match(stderr, /job is left as it is/);
-  assert.ok(!daemon.asked.some(({ method }) => method === "DELETE"));
-});
-
-Deno.test("run: a reader that goes away stops the VM", async () => {
-  using file = await manifestFile();
-  await using daemon = await daemonOf({}, {
-    wait: () => new Response(new ReadableStream()),
-  });
-  const words = ["run", "--rm", "--name", "job", file.path];
-  const { status } = await volant(words, { ...daemon, closed: true });
-  assert.equal(status, 141);
-  const last = daemon.asked.slice(-2).map(({ method, path }) =>
-    `${method} ${path}`
-  );
-  assert.deepEqual(last, [
-    "POST /api/v1/vms/job/stop",
-    "DELETE /api/v1/vms/job",
-  ]);
 });

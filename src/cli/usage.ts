@@ -90,7 +90,9 @@ export function refuseEmptyValues(words: readonly string[]): void {
   const flag = empty.slice(0, -1);
   throw misuse(
     `Cannot read flag "${flag}": its value is empty`,
-    `Write a value after ${empty}, or leave the flag out`,
+    flag === "--entrypoint"
+      ? `Write a program after ${empty}, or ${flag} "" to run the command alone`
+      : `Write a value after ${empty}, or leave the flag out`,
   );
 }
 

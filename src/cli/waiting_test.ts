@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { fakeDaemon, fakeVm, fault, volant } from "./fake_daemon.ts";
-import { raise } from "./fake_signals.ts";
+import { fakeSignals } from "./fake_signals.ts";
 
 Deno.test("a signal leaves a start that goes on, and says where to look", async () => {
+  using signals = fakeSignals();
   await using daemon = await fakeDaemon(() => {
-    raise("SIGTERM");
+    signals.raise("SIGTERM");
     return new Response(new ReadableStream());
   });
   const { status, stderr } = await volant(["vm", "start", "web"], daemon);

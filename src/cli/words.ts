@@ -95,6 +95,17 @@ export function parseAddress(word: string): string {
   throw unreadable(word, "an IPv4 address", "Write one such as 10.1.0.7");
 }
 
+/** A path of the guest's, from its root on and without `.` and `..`. */
+export function parseGuestPath(word: string): string {
+  if (word === "") throw unreadable(word, "a path", "Write one such as /srv");
+  const names: string[] = [];
+  for (const name of word.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return `/${names.join("/")}`;
+}
+
 /** `NAME=VALUE`, or `NAME` whose value is that of the caller's environment. */
 export function parseEnv(
   word: string,

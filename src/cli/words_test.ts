@@ -6,6 +6,7 @@ import {
   parseDuration,
   parseEnv,
   parseEnvFile,
+  parseGuestPath,
   parseMemory,
   parsePublish,
 } from "./words.ts";
@@ -121,4 +122,18 @@ Deno.test("parseEnvFile() names file and line, and never prints what is in it", 
       },
     );
   }
+});
+
+Deno.test("parseGuestPath() cleans a path as the guest's own kernel would read it", () => {
+  const cases = {
+    "/srv": "/srv",
+    "/tmp/../etc/": "/etc",
+    "//a/./b": "/a/b",
+    "/../..": "/",
+    "srv": "/srv",
+  };
+  for (const [word, path] of Object.entries(cases)) {
+    assert.equal(parseGuestPath(word), path);
+  }
+  assert.throws(() => parseGuestPath(""), /"" as a path/);
 });

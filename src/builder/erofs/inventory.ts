@@ -12,6 +12,7 @@ import type { ErofsData } from "./content.ts";
 import { type DirectoryBlock, packNames } from "./directories.ts";
 import { NAME_BYTES_MAX, SYMLINK_BYTES_MAX } from "./format.ts";
 import { checkMetadata, encodeDevice } from "./inodes.ts";
+import { Pauses } from "./pauses.ts";
 import type { DirectoryNode, FsNode } from "./tree.ts";
 import { encodeXattrs } from "./xattrs.ts";
 
@@ -46,7 +47,11 @@ interface Visit {
 }
 
 /** All inodes, the root first. */
-export function takeInventory(root: DirectoryNode<ErofsData>): Inventory {
+export async function takeInventory(
+  root: DirectoryNode<ErofsData>,
+  signal?: AbortSignal,
+): Promise<Inventory> {
+  const pauses = new Pauses(signal);
   const inodes = new Map<FsNode<ErofsData>, Inode>();
   const first = addInode(inodes, root, "/");
   first.links = 2;
@@ -54,7 +59,8 @@ export function takeInventory(root: DirectoryNode<ErofsData>): Inventory {
     { inode: first, node: root, path: "", parent: first },
   ];
   for (let visit = open.pop(); visit !== undefined; visit = open.pop()) {
-    for (const folder of takeDirectory(inodes, visit).toReversed()) {
+    const folders = await takeDirectory(inodes, visit, pauses);
+    for (const folder of folders.toReversed()) {
       open.push(folder);
     }
   }
@@ -62,14 +68,16 @@ export function takeInventory(root: DirectoryNode<ErofsData>): Inventory {
 }
 
 /** Adds what stands in a directory, and gives its folders, to be gone into. */
-function takeDirectory(
+async function takeDirectory(
   inodes: Map<FsNode<ErofsData>, Inode>,
   { inode, node, path, parent }: Visit,
-): Visit[] {
+  pauses: Pauses,
+): Promise<Visit[]> {
   const names = [".", "..", ...node.entries.keys()].toSorted();
   inode.listing = { names, blocks: packNames(names), parent };
   const folders: Visit[] = [];
   for (const name of names) {
+    if (pauses.isDue()) await pauses.pause();
     const child = node.entries.get(name);
     if (child === undefined) continue;
     const childPath = `${path}/${name}`;

@@ -28,6 +28,7 @@ import {
 import { encodeDevice, encodeInode, isExtended } from "./inodes.ts";
 import type { Inode, Inventory, Listing } from "./inventory.ts";
 import { MetadataSpace } from "./metadata_space.ts";
+import { Pauses } from "./pauses.ts";
 import type { TailStore } from "./tail_store.ts";
 
 /** What the superblock says of the metadata. */
@@ -42,6 +43,8 @@ export interface MetadataTarget {
   readonly tails: TailStore;
   /** The superblock's time, which short inodes take. */
   readonly buildTime: number;
+  /** Breaks the work off. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How an inode's content lies, and what of it lies behind the inode. */
@@ -61,8 +64,10 @@ export async function writeMetadata(
 ): Promise<WrittenMetadata> {
   const { out } = target;
   const space = new MetadataSpace();
+  const pauses = new Pauses(target.signal);
   const inodes = [...inventory.values()];
   for (const inode of inodes) {
+    if (pauses.isDue()) await pauses.pause();
     const shape = shapeOf(inode);
     const head = inodeBytes(inode, shape, target.buildTime) +
       inode.xattrs.length + shape.index;
@@ -70,10 +75,14 @@ export async function writeMetadata(
   }
   const rootNid = inodes[0] === undefined ? 0 : nidOf(inodes[0]);
   out.unmark();
-  for (const inode of inodes) await writeLongContent(inode, inventory, out);
+  for (const inode of inodes) {
+    if (pauses.isDue()) await pauses.pause();
+    await writeLongContent(inode, inventory, out);
+  }
   const start = out.block;
   let at = 0;
   for (const inode of inodes.toSorted((a, b) => a.position - b.position)) {
+    if (pauses.isDue()) await pauses.pause();
     await out.writeZeros(inode.position - at);
     at = inode.position + await writeInode(inode, inventory, target);
   }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { Fault } from "../../lib/fault.ts";
 import { BLOCK_BITS, BLOCK_BYTES } from "./format.ts";
 
 const MAGIC = 0xe0f5_e1e2;
@@ -18,9 +17,6 @@ const FEATURE_CHUNKED_FILE = 0x4;
 
 const UUID_BYTES = 16;
 
-/** The field has 16 bytes; the kernel refuses a name without a NUL at its end. */
-const VOLUME_NAME_BYTES_MAX = 15;
-
 export interface Superblock {
   readonly rootNid: number;
   readonly inodes: number;
@@ -29,7 +25,6 @@ export interface Superblock {
   readonly metadataBlock: number;
   readonly mtime: number;
   readonly uuid: Uint8Array;
-  readonly volumeName: string;
   readonly hasChunkedFiles: boolean;
 }
 
@@ -50,20 +45,9 @@ export function encodeSuperblock(fields: Superblock): Uint8Array<ArrayBuffer> {
   view.setUint32(36, fields.blocks, true);
   view.setUint32(40, fields.metadataBlock, true);
   block.set(fields.uuid, OFFSET + 48);
-  block.set(volumeName(fields.volumeName), OFFSET + 64);
   view.setUint32(80, fields.hasChunkedFiles ? FEATURE_CHUNKED_FILE : 0, true);
   view.setUint32(4, crc32c(block.subarray(OFFSET)), true);
   return block;
-}
-
-function volumeName(name: string): Uint8Array {
-  const bytes = new TextEncoder().encode(name);
-  if (bytes.length <= VOLUME_NAME_BYTES_MAX && !bytes.includes(0)) return bytes;
-  throw new Fault(
-    "invalid-input",
-    `Cannot name volume "${name}": a volume's name has at most ${VOLUME_NAME_BYTES_MAX} bytes`,
-    { hint: "Give it a shorter name" },
-  );
 }
 
 /** Castagnoli's CRC, reflected, not inverted at the end: as the kernel's. */

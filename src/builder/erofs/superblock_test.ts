@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Fault } from "../../lib/fault.ts";
 import { crc32c, encodeSuperblock } from "./superblock.ts";
 
 const FIELDS = {
@@ -9,7 +8,6 @@ const FIELDS = {
   metadataBlock: 2,
   mtime: 1_700_000_000,
   uuid: new Uint8Array(16).fill(9),
-  volumeName: "volant",
   hasChunkedFiles: false,
 };
 
@@ -32,12 +30,4 @@ Deno.test("a feature is named only if an image needs it", () => {
       .getUint32(1024 + 80, true);
   assert.equal(incompat(false), 0);
   assert.equal(incompat(true), 4);
-});
-
-Deno.test("a volume's name leaves room for its NUL", () => {
-  encodeSuperblock({ ...FIELDS, volumeName: "x".repeat(15) });
-  assert.throws(
-    () => encodeSuperblock({ ...FIELDS, volumeName: "x".repeat(16) }),
-    (error) => error instanceof Fault && error.code === "invalid-input",
-  );
 });

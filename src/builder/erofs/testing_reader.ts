@@ -66,7 +66,6 @@ export class ErofsReader {
   readonly inodes: number;
   readonly blocks: number;
   readonly buildTime: number;
-  readonly volumeName: string;
   readonly features: { readonly compat: number; readonly incompat: number };
 
   constructor(bytes: Uint8Array) {
@@ -80,7 +79,6 @@ export class ErofsReader {
     this.buildTime = at(24);
     this.blocks = at(36);
     this.#base = at(40) * BLOCK;
-    this.volumeName = latin1(bytes.subarray(1088, 1104)).replace(/\0+$/, "");
     this.features = { compat: at(8), incompat: at(80) };
     assert.equal(this.blocks * BLOCK, bytes.length, "blocks");
   }

@@ -36,8 +36,8 @@ export interface FinishOptions {
   readonly mtime: number;
   /** 16 bytes. */
   readonly uuid: Uint8Array;
-  /** At most 15 bytes. */
-  readonly volumeName?: string;
+  /** Breaks the work off. */
+  readonly signal?: AbortSignal;
 }
 
 export class ErofsWriter implements AsyncDisposable {
@@ -93,17 +93,20 @@ export class ErofsWriter implements AsyncDisposable {
   ): Promise<{ readonly size: number }> {
     this.#begin();
     this.#finished = true;
-    const inventory = takeInventory(root);
+    const { signal } = options;
+    const inventory = await takeInventory(root, signal);
     const metadata = await writeMetadata(inventory, {
       out: this.#out,
       tails: this.#tails,
       buildTime: options.mtime,
+      signal,
     });
     const blocks = this.#out.block;
     if (blocks > BLOCKS_MAX) {
       throw new Fault(
         "invalid-image",
         `Cannot write "${this.#path}": an image has less than 16 TiB`,
+        { hint: "Leave out some of its files" },
       );
     }
     const superblock = encodeSuperblock({
@@ -112,7 +115,6 @@ export class ErofsWriter implements AsyncDisposable {
       blocks,
       mtime: options.mtime,
       uuid: options.uuid,
-      volumeName: options.volumeName ?? "",
     });
     await this.#out.flush();
     await this.#end(superblock);

@@ -16,7 +16,6 @@ import { type ErofsData, ErofsWriter } from "./writer.ts";
 const FINISH = {
   mtime: BUILD_TIME,
   uuid: new Uint8Array(16).fill(0x5a),
-  volumeName: "sample",
 };
 const PLAIN = { mode: 0o755, uid: 0, gid: 0, mtime: BUILD_TIME };
 
@@ -101,7 +100,6 @@ Deno.test("a reader finds everything as it was given", async () => {
     if (number !== undefined) assert.equal(inode.value, number, path);
   }
   assert.equal(reader.inodes, new Set(expected.values()).size);
-  assert.equal(reader.volumeName, "sample");
   assert.deepEqual(reader.features, { compat: 3, incompat: 4 });
 });
 
@@ -243,5 +241,24 @@ Deno.test("a disk that is full is a fault, not a bug", async () => {
       await writer.finish({ ...PLAIN, kind: "directory", entries }, FINISH);
     },
     (error) => error instanceof Fault && error.code === "disk-full",
+  );
+});
+
+Deno.test("writing what describes a large tree can be broken off", async () => {
+  await using tmp = await tmpFolder();
+  const entries = new Map<string, FsNode<ErofsData>>(
+    Array.from({ length: 10_000 }, (_, at) => [
+      `${at}`,
+      { ...PLAIN, kind: "fifo" },
+    ]),
+  );
+  await using writer = await ErofsWriter.open(`${tmp.path}/image`);
+  const signal = AbortSignal.abort(new Error("stopped"));
+  await assert.rejects(
+    writer.finish({ ...PLAIN, kind: "directory", entries }, {
+      ...FINISH,
+      signal,
+    }),
+    { message: "stopped" },
   );
 });

@@ -7,7 +7,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { Fault } from "../../lib/fault.ts";
 import { storageFault, writeFileAtomic } from "../../lib/files.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import { checkManifest } from "../../manifest/parse.ts";
@@ -23,8 +22,9 @@ import {
   type ImageOverrides,
 } from "./image_manifest.ts";
 import { imageNames } from "./image_names.ts";
-import { reading } from "./image_problem.ts";
+import { reading, writing } from "./image_problem.ts";
 import { configSchema } from "./image_schema.ts";
+import type { UserFiles } from "./image_users.ts";
 import { applyLayers } from "./layers.ts";
 import { openLayout } from "./layout.ts";
 import type { Limits } from "./limits.ts";
@@ -32,21 +32,19 @@ import type { OpenedImage } from "./opened_image.ts";
 import { findImage, type ImageReference } from "./reference.ts";
 
 /** To be raised when the same image would give other bytes, or other facts. */
-const CONVERTER_VERSION = 1;
+const CONVERTER_VERSION = 2;
 
 export interface ConvertOptions {
   /** Holds the folder `images`. */
   readonly cacheDir: string;
   readonly signal: AbortSignal;
   readonly progress?: ((progress: BuildProgress) => void) | undefined;
-  /** Fails for an image that was not converted before. */
-  readonly onlyCached?: boolean | undefined;
   readonly overrides?: ImageOverrides | undefined;
   readonly limits?: Limits | undefined;
 }
 
 export interface ConvertedImage {
-  /** Absolute; stays until the cache is cleared. */
+  /** Absolute; stays until the image is forgotten, or its folder removed. */
   readonly rootfsPath: string;
   readonly rootfsDigest: string;
   readonly manifest: Manifest;
@@ -65,12 +63,20 @@ interface Kept extends ImageFacts {
 const ROOTFS = "rootfs.erofs";
 const FACTS = "image.json";
 
-/** Throws before any work for an image that could not be run. */
+/**
+ * An image that names no program to run is refused before any work; whether it
+ * knows its user, or the one that was given, shows when its files are read.
+ *
+ * A cached file is taken for whole if it has its size: to look at its bytes would
+ * cost each start as much as reading it. Whoever checks `rootfsDigest` and finds
+ * other bytes calls `forgetImage` and converts once more. The cache may be
+ * cleared by removing the folder `images` while no conversion is under way.
+ */
 export async function convertImage(
   reference: string,
   options: ConvertOptions,
 ): Promise<ConvertedImage> {
-  const { signal, progress, onlyCached = false, overrides = {} } = options;
+  const { signal, progress, overrides = {} } = options;
   const found = await findImage(reference, signal);
   const image = await reading(
     `image "${found.text}"`,
@@ -80,7 +86,6 @@ export async function convertImage(
   const cache = new ImageCache(options.cacheDir);
   let kept = await findKept(cache, image.digest);
   const cached = kept !== undefined;
-  if (kept === undefined && onlyCached) throw notConverted(found.text);
   if (kept === undefined) {
     using _lock = await cache.lock(image.digest, signal, () =>
       progress?.({
@@ -110,6 +115,21 @@ export async function convertImage(
   };
 }
 
+/**
+ * Removes an image from the cache, so that the next conversion does the work
+ * anew: for one whose bytes are not those of its `rootfsDigest` any more. Waits
+ * for a conversion of it that is under way; one that is not there is no fault.
+ */
+export async function forgetImage(
+  cacheDir: string,
+  imageDigest: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const cache = new ImageCache(cacheDir);
+  using _lock = await cache.lock(imageDigest, signal, () => {});
+  await cache.remove(imageDigest);
+}
+
 /** Opens what a reference leads to; other sources of images are added here. */
 async function openImage(
   reference: ImageReference,
@@ -134,9 +154,8 @@ async function convert(
   let kept: Kept | undefined;
   await cache.store(image.digest, async (folder) => {
     const path = `${folder}/${ROOTFS}`;
-    const files = await writeRootfs(image, name, path, options);
+    const { size, ...files } = await writeRootfs(image, name, path, options);
     const rootfsDigest = await digestOf(path, options.signal);
-    const { size } = await Deno.stat(path);
     kept = { ...files, rootfsDigest, config: image.config };
     await writeFileAtomic(
       `${folder}/${FACTS}`,
@@ -153,7 +172,7 @@ async function writeRootfs(
   name: string,
   path: string,
   options: ConvertOptions,
-): Promise<Omit<ImageFacts, "config">> {
+): Promise<UserFiles & { readonly size: number }> {
   await using writer = await ErofsWriter.open(path);
   const { root, texts } = await applyLayers<ErofsData>(image.layers, {
     name,
@@ -163,11 +182,14 @@ async function writeRootfs(
     limits: options.limits,
     ...progressOf(image, options),
   });
-  await writer.finish(root, {
-    mtime: createdSeconds(image.config.created),
-    uuid: uuidOf(image.digest),
-  });
+  const { size } = await writing(name, () =>
+    writer.finish(root, {
+      mtime: createdSeconds(image.config.created),
+      uuid: uuidOf(image.digest),
+      signal: options.signal,
+    }));
   return {
+    size,
     passwd: texts.get("etc/passwd") ?? "",
     group: texts.get("etc/group") ?? "",
   };
@@ -257,12 +279,4 @@ function createdSeconds(created: string | undefined): number {
   return Number.isFinite(milliseconds)
     ? Math.max(0, Math.floor(milliseconds / 1000))
     : 0;
-}
-
-function notConverted(text: string): Fault {
-  return new Fault(
-    "file-not-found",
-    `Cannot use image "${text}": it was not converted yet`,
-    { hint: "Allow the conversion, which reads the whole image once" },
-  );
 }

@@ -6,7 +6,7 @@ import {
 } from "../../../tests/harness/oci_image.ts";
 import { run } from "../../lib/exec.ts";
 import { tmpFolder } from "../testing.ts";
-import { convertImage, type ConvertOptions } from "./convert.ts";
+import { convertImage, type ConvertOptions, forgetImage } from "./convert.ts";
 import { LIMITS } from "./limits.ts";
 
 const IMAGE: LayoutImage = {
@@ -94,13 +94,8 @@ Deno.test("an image is converted once, and taken from the cache after", async ()
   await using tmp = await tmpFolder();
   const cache = `${tmp.path}/cache`;
   const { reference } = await writeOciLayout(`${tmp.path}/web`, IMAGE);
-  await assert.rejects(convert(reference, cache, { onlyCached: true }), {
-    code: "file-not-found",
-    message: /was not converted yet/,
-  });
   const first = await convert(reference, cache);
   const again = await convert(reference, cache, {
-    onlyCached: true,
     overrides: { args: ["other"] },
   });
   assert.deepEqual(
@@ -131,6 +126,40 @@ Deno.test("a cached image that is not whole is converted anew", async () => {
     const image = await convert(reference, cache);
     assert.deepEqual([image.cached, image.rootfsDigest], [false, rootfsDigest]);
   }
+});
+
+Deno.test("an image that is forgotten is converted anew", async () => {
+  await using tmp = await tmpFolder();
+  const cache = `${tmp.path}/cache`;
+  const { signal } = new AbortController();
+  const { reference, digest } = await writeOciLayout(`${tmp.path}/web`, IMAGE);
+  await forgetImage(cache, digest, signal);
+  const { rootfsPath, rootfsDigest } = await convert(reference, cache);
+  const whole = await Deno.readFile(rootfsPath);
+  const changed = Uint8Array.from(whole);
+  changed[5000] = (changed[5000] ?? 0) ^ 1;
+  await Deno.writeFile(rootfsPath, changed);
+  assert.equal((await convert(reference, cache)).cached, true);
+  await forgetImage(cache, digest, signal);
+  assert.deepEqual(await leftOvers(cache), []);
+  const anew = await convert(reference, cache);
+  assert.deepEqual([anew.cached, anew.rootfsDigest], [false, rootfsDigest]);
+  assert.deepEqual(await Deno.readFile(rootfsPath), whole);
+});
+
+Deno.test("an image is not forgotten while it is being converted", async () => {
+  await using tmp = await tmpFolder();
+  const { digest } = await writeOciLayout(`${tmp.path}/web`, IMAGE);
+  const hex = digest.slice("sha256:".length);
+  const held = await tmp.file(`cache/images/.locks/${hex}`, "");
+  const there = await tmp.file(`cache/images/${hex}/image.json`, "{}");
+  using lock = await Deno.open(held, { write: true });
+  await lock.lock(true);
+  await assert.rejects(
+    forgetImage(`${tmp.path}/cache`, digest, AbortSignal.timeout(200)),
+    { name: "TimeoutError" },
+  );
+  assert.equal(await Deno.readTextFile(there), "{}");
 });
 
 Deno.test("two who want an image at once do the work once", async () => {

@@ -7,7 +7,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { Fault } from "../../lib/fault.ts";
+import { imagesMeant, meantBy, notChosen } from "./image_choice.ts";
 import type { ImageFiles } from "./image_files.ts";
 import { damaged, mismatch, quoted } from "./image_problem.ts";
 import {
@@ -17,7 +17,7 @@ import {
   readBlobDocument,
   readDocument,
 } from "./image_schema.ts";
-import { checkPlatform } from "./layout.ts";
+import { checkedLayers, checkPlatform } from "./layout.ts";
 import {
   hostPlatform,
   type LayerBlob,
@@ -50,15 +50,10 @@ export async function openDockerArchive(
     signal,
   });
   checkPlatform(config, hostPlatform());
-  const paths = image.Layers ?? [];
-  const { diff_ids } = config.rootfs;
-  if (diff_ids.length !== paths.length) {
-    throw damaged(
-      `its manifest has ${paths.length} layers, its config ${diff_ids.length}`,
-    );
-  }
-  const layers = await Promise.all(
-    paths.map((path, index) => layerOf(files, path, diff_ids[index] ?? "")),
+  const layers = await checkedLayers(
+    image.Layers ?? [],
+    config,
+    (path, diffId) => layerOf(files, path, diffId),
   );
   return { digest, config, layers, name: nameOf(image, reference.tag) };
 }
@@ -67,27 +62,21 @@ type DockerImage = DockerManifest[number];
 
 function chooseImage(
   list: DockerManifest,
-  { text, tag }: ImageReference,
+  reference: ImageReference,
 ): DockerImage {
+  const { tag } = reference;
   const named = tag === undefined
     ? list
-    : list.filter((image) => nameOf(image, tag) !== undefined);
+    : imagesMeant(tag, list, ({ RepoTags = [] }) => RepoTags);
   const [found] = named;
-  if (found !== undefined && (tag !== undefined || named.length === 1)) {
-    return found;
-  }
-  const names = list.flatMap(({ RepoTags = [] }) => RepoTags).slice(0, 10);
-  throw new Fault(
-    "invalid-input",
-    tag === undefined
-      ? `Cannot choose from image "${text}": it holds ${list.length} images`
-      : `Cannot read image "${text}": it has no "${tag}"`,
-    {
-      hint: `Add one of its names to the file's: ${
-        names.join(", ") || "no names"
-      }`,
-    },
-  );
+  const configs = new Set(named.map(({ Config }) => Config));
+  if (found !== undefined && configs.size === 1) return found;
+  const names = list.flatMap(({ RepoTags = [] }) => RepoTags);
+  throw notChosen(reference, {
+    meant: named.length,
+    count: list.length,
+    names,
+  });
 }
 
 /** The name that a tag or name means; without one, the first. */
@@ -95,10 +84,7 @@ function nameOf(
   { RepoTags = [] }: DockerImage,
   tag: string | undefined,
 ): string | undefined {
-  if (tag === undefined) return RepoTags[0];
-  return RepoTags.find((name) =>
-    name === tag || name.endsWith(`/${tag}`) || name.endsWith(`:${tag}`)
-  );
+  return tag === undefined ? RepoTags[0] : meantBy(tag, RepoTags)[0];
 }
 
 async function digestOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {

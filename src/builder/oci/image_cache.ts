@@ -82,6 +82,17 @@ export class ImageCache {
     }
   }
 
+  /** Removes an image that is there; under its lock. */
+  async remove(digest: string): Promise<void> {
+    const folder = this.folder(digest);
+    try {
+      await removeIfThere(folder);
+      await syncFolder(this.#folder);
+    } catch (error) {
+      throw storageFault(error, "remove", folder);
+    }
+  }
+
   /** Removes what killed conversions left: those whose lock nobody holds. */
   async #removeLeft(own: string): Promise<void> {
     const incoming = `${this.#folder}/.incoming`;

@@ -1,6 +1,7 @@
 /**
- * What an image's config says, as a manifest says it. What a manifest has no
- * words for is told in notes, never dropped in silence.
+ * What an image's config says, as a manifest says it. What a VM will not do as
+ * the config says is told in notes. VOLUME needs none: what is written there is
+ * kept on the VM's disk, as is what is written elsewhere.
  *
  * @module
  */
@@ -49,7 +50,10 @@ const LABEL_NAME = /^(?!\s)\P{Cc}{1,255}(?<!\s)$/u;
 const LABEL_CHARACTERS_MAX = 4096;
 const LABELS_CHARACTERS_MAX = 65_536;
 
+const NOTES_MAX = 50;
+
 const EXPOSED_MAX = 256;
+const EXPOSE_KEYS_MAX = 1024;
 
 export function imageManifest(input: ManifestInput): ManifestOutput {
   const { facts, names, overrides, rootfsPath, rootfsDigest } = input;
@@ -58,7 +62,7 @@ export function imageManifest(input: ManifestInput): ManifestOutput {
   const user = resolveImageUser(
     overrides.user ?? config.User ?? "",
     facts,
-    names.text,
+    { name: names.text, isGiven: overrides.user !== undefined },
   );
   const hasCheck = config.Healthcheck?.Test?.some((word) => word !== "NONE");
   if (hasCheck === true) {
@@ -84,7 +88,16 @@ export function imageManifest(input: ManifestInput): ManifestOutput {
     network: { expose: exposed(Object.keys(config.ExposedPorts ?? {}), notes) },
     labels: labels(config.Labels ?? {}, notes),
   };
-  return { manifest, notes };
+  return { manifest, notes: shortened(notes) };
+}
+
+function shortened(notes: readonly string[]): readonly string[] {
+  const more = notes.length - NOTES_MAX;
+  if (more <= 0) return notes;
+  return [
+    ...notes.slice(0, NOTES_MAX),
+    `${more} further notes are left out`,
+  ];
 }
 
 /** Docker's rules: an entrypoint of the user's puts CMD out of use. */
@@ -122,7 +135,10 @@ function environment(
     const value = equals < 0 ? "" : each.slice(equals + 1);
     if (VARIABLE_NAME.test(name) && !value.includes("\0")) {
       variables.set(name, value);
-    } else notes.push(`ENV ${JSON.stringify(name)} is no name of a variable`);
+    } else {
+      const shown = JSON.stringify(name.slice(0, 80));
+      notes.push(`ENV ${shown} is no name of a variable`);
+    }
   }
   return Object.fromEntries(variables);
 }
@@ -153,18 +169,19 @@ interface Exposed {
   readonly port: number;
 }
 
+interface PortRange {
+  readonly protocol: string;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The lowest ports up to the limit; a range is walked no further than that. */
 function exposed(keys: readonly string[], notes: string[]): Exposed[] {
   const found = new Map<string, Exposed>();
-  for (const key of keys) {
-    const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp))?$/i.exec(key);
-    const first = Number(match?.[1]);
-    const last = Number(match?.[2] ?? match?.[1]);
-    if (match === null || first < 1 || last > 65_535 || last < first) {
-      notes.push(`EXPOSE ${JSON.stringify(key)} is no port of TCP or UDP`);
-      continue;
-    }
-    const protocol = (match[3] ?? "tcp").toLowerCase();
+  const ranges = portRanges(keys, notes).sort((a, b) => a.first - b.first);
+  for (const { protocol, first, last } of ranges) {
     for (let port = first; port <= last; port++) {
+      if (found.size > EXPOSED_MAX) break;
       found.set(`${port}/${protocol}`, { protocol, port });
     }
   }
@@ -175,6 +192,29 @@ function exposed(keys: readonly string[], notes: string[]): Exposed[] {
     notes.push(`EXPOSE names more than ${EXPOSED_MAX} ports: the rest is left`);
   }
   return sorted.slice(0, EXPOSED_MAX);
+}
+
+function portRanges(keys: readonly string[], notes: string[]): PortRange[] {
+  const ranges: PortRange[] = [];
+  if (keys.length > EXPOSE_KEYS_MAX) {
+    notes.push(
+      `EXPOSE has more than ${EXPOSE_KEYS_MAX} entries: the rest is left`,
+    );
+  }
+  for (const key of keys.slice(0, EXPOSE_KEYS_MAX)) {
+    const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?(?:\/(tcp|udp))?$/i.exec(key);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (match === null || first < 1 || last > 65_535 || last < first) {
+      notes.push(
+        `EXPOSE ${JSON.stringify(key.slice(0, 80))} is no port of TCP or UDP`,
+      );
+      continue;
+    }
+    const protocol = (match[3] ?? "tcp").toLowerCase();
+    ranges.push({ protocol, first, last });
+  }
+  return ranges;
 }
 
 function labels(

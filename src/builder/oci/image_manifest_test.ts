@@ -175,13 +175,13 @@ Deno.test("users and groups are looked up in the image", () => {
     ];
   for (const [user, uid, gid, groups, home] of cases) {
     assert.deepEqual(
-      resolveImageUser(user, files, "web"),
+      resolveImageUser(user, files, { name: "web" }),
       { uid, gid, groups, home },
       user,
     );
   }
   for (const user of ["absent", "broken", "www:absent", "4294967295"]) {
-    assert.throws(() => resolveImageUser(user, files, "web"), {
+    assert.throws(() => resolveImageUser(user, files, { name: "web" }), {
       code: "invalid-image",
       message: /^Cannot run image "web" as (?:user|group) "/,
     });
@@ -213,4 +213,38 @@ Deno.test("an image is called by its name, else by its file", () => {
   assert.deepEqual(names("/images/!my image!/"), ["my-image", "0123456789ab"]);
   assert.deepEqual(names("/"), ["image", "0123456789ab"]);
   assert.deepEqual(names("é".repeat(100))[0], "image");
+});
+
+Deno.test("ranges of EXPOSE are walked up to the limit, however many there are", () => {
+  const keys = Array.from({ length: 3000 }, (_, at) => `${at + 1}-65535/tcp`);
+  const { manifest, notes } = manifestOf({
+    ExposedPorts: Object.fromEntries(keys.map((key) => [key, {}])),
+  });
+  const { expose } = manifest.network;
+  assert.equal(expose.length, 256);
+  assert.deepEqual([expose[0]?.port, expose.at(-1)?.port], [1, 256]);
+  assert.deepEqual(notes, [
+    "EXPOSE has more than 1024 entries: the rest is left",
+    "EXPOSE names more than 256 ports: the rest is left",
+  ]);
+});
+
+Deno.test("an image that gives cause for endless notes gets some of them", () => {
+  const { notes } = manifestOf({
+    Env: Array.from({ length: 5000 }, (_, at) => `${at} ${"x".repeat(500)}=1`),
+  });
+  assert.equal(notes.length, 51);
+  assert.equal(notes.at(-1), "4950 further notes are left out");
+  assert.ok(notes.every((note) => note.length < 200));
+});
+
+Deno.test("a user that is given and not known is the giver's mistake", () => {
+  assert.throws(() => manifestOf({}, { user: "nosuch" }), {
+    code: "invalid-input",
+    message: /as user "nosuch": its \/etc\/passwd does not know it/,
+    hint: /--user/,
+  });
+  assert.throws(() => manifestOf({ User: "nosuch" }), {
+    code: "invalid-image",
+  });
 });

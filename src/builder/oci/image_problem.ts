@@ -16,13 +16,13 @@ export type ImageFaultCode = Extract<
 export class ImageProblem extends Error {
   override readonly name = "ImageProblem";
   readonly code: ImageFaultCode;
-  readonly hint: string | undefined;
+  readonly hint: string;
 
   /** `reason` ends the sentence `Cannot read <thing>: `. */
   constructor(
     code: ImageFaultCode,
     reason: string,
-    options: ErrorOptions & { readonly hint?: string } = {},
+    options: ErrorOptions & { readonly hint: string },
   ) {
     super(reason, options);
     this.code = code;
@@ -62,6 +62,25 @@ export function imageFault(what: string, error: unknown): unknown {
     cause: error.cause ?? error,
     hint: error.hint,
   });
+}
+
+/** Does `act`, which writes what an image holds; a fault of it names the image. */
+export async function writing<Result>(
+  name: string,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "invalid-image") {
+      throw error;
+    }
+    const reason = error.message.replace(/^Cannot /, "cannot ");
+    throw new Fault(error.code, `Cannot convert image "${name}": ${reason}`, {
+      cause: error,
+      hint: error.hint ?? "Build the image again without it",
+    });
+  }
 }
 
 /** A name or word out of an image, fit for a message. */

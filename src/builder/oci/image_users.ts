@@ -22,11 +22,18 @@ export interface ImageUser {
   readonly home: string;
 }
 
+/** Whose lists are looked into, for the messages. */
+export interface UserSource {
+  readonly name: string;
+  /** Whether the user was given by whoever runs the image, not by its config. */
+  readonly isGiven?: boolean;
+}
+
 /** `name`, `uid`, `name:group` or `uid:gid`; empty is root. */
 export function resolveImageUser(
   user: string,
   files: UserFiles,
-  imageName: string,
+  image: UserSource,
 ): ImageUser {
   const [userWord = "", groupWord = ""] = user.split(":", 2);
   const wanted = userWord === "" ? "0" : userWord;
@@ -35,12 +42,12 @@ export function resolveImageUser(
   );
   const uid = idOf(entry?.[2]) ?? idOf(wanted);
   if (uid === undefined) {
-    throw unknown("user", wanted, imageName, "/etc/passwd");
+    throw unknown("user", wanted, image, "/etc/passwd");
   }
   const home = entry?.[5] ?? "";
   const found = { uid, home: home.startsWith("/") ? home : "/" };
   if (groupWord !== "") {
-    const gid = groupId(groupWord, files, imageName);
+    const gid = groupId(groupWord, files, image);
     return { ...found, gid, groups: [] };
   }
   const name = entry?.[0] ?? "";
@@ -51,14 +58,14 @@ export function resolveImageUser(
 function groupId(
   word: string,
   { group }: UserFiles,
-  imageName: string,
+  image: UserSource,
 ): number {
   const entry = linesOf(group, 4).find((fields) =>
     fields[0] === word || fields[2] === word
   );
   const gid = idOf(entry?.[2]) ?? idOf(word);
   if (gid !== undefined) return gid;
-  throw unknown("group", word, imageName, "/etc/group");
+  throw unknown("group", word, image, "/etc/group");
 }
 
 function memberships(name: string, { group }: UserFiles): number[] {
@@ -90,12 +97,16 @@ function byNumber(a: number, b: number): number {
 function unknown(
   what: "user" | "group",
   word: string,
-  imageName: string,
+  { name, isGiven = false }: UserSource,
   file: string,
 ): Fault {
   return new Fault(
-    "invalid-image",
-    `Cannot run image "${imageName}" as ${what} "${word}": its ${file} does not know it`,
-    { hint: `Give a number in place of the name, or add it to ${file}` },
+    isGiven ? "invalid-input" : "invalid-image",
+    `Cannot run image "${name}" as ${what} "${word}": its ${file} does not know it`,
+    {
+      hint: isGiven
+        ? `Give --user a ${what} of the image, or a number`
+        : "Give another with --user, such as a number",
+    },
   );
 }

@@ -104,11 +104,17 @@ export class LayerReading<Data> {
     if (node.kind !== "file" || content.size > TEXT_BYTES_MAX) {
       return await this.take(node, content);
     }
+    this.budget.spend("textBytes", content.size);
     const parts: Uint8Array[] = [];
     for await (const chunk of content.chunks()) parts.push(chunk.slice());
     const whole = Buffer.concat(parts);
     this.#texts.set(node, whole.toString("latin1"));
     await this.take(node, { size: whole.length, chunks: () => once(whole) });
+  }
+
+  /** Lets go of a text: another file has come in its place. */
+  dropText(node: Leaf<Data>): void {
+    this.#texts.delete(node);
   }
 
   /** The text kept of a file, as a binary string. */

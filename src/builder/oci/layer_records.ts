@@ -9,6 +9,7 @@
 import type { DeviceNode, PipeNode, SymlinkNode } from "../erofs/tree.ts";
 import { damaged, quoted } from "./image_problem.ts";
 import type { Budget } from "./limits.ts";
+import { xattrCost } from "./pax.ts";
 import type { TarEntry } from "./tar_reader.ts";
 
 /** A file of a tree in the making; its content may come later. */
@@ -63,7 +64,7 @@ export function recordOf<Data>(
   budget.spend("entries", 1);
   budget.spend("nameBytes", path.length + entry.linkName.length);
   for (const [name, value] of entry.xattrs ?? []) {
-    budget.spend("xattrBytes", name.length + value.length);
+    budget.spend("xattrBytes", xattrCost(name.length + value.length));
   }
   const slash = path.lastIndexOf("/");
   const name = path.slice(slash + 1);

@@ -54,7 +54,7 @@ export async function* layerTar(
   budget: Budget,
 ): AsyncGenerator<Uint8Array> {
   const plain = verified(
-    unpacked(blob),
+    unpacked(blob, budget),
     diffId,
     "the image's config gives its unpacked bytes the digest",
   );
@@ -66,12 +66,13 @@ export async function* layerTar(
 
 async function* unpacked(
   blob: AsyncIterable<Uint8Array>,
+  budget: Budget,
 ): AsyncGenerator<Uint8Array> {
   const source = new ByteSource(blob);
   try {
     const start = await source.peek(4);
     if (start[0] === 0x1f && start[1] === 0x8b) yield* gunzipped(source);
-    else if (isZstd(start)) yield* unzstd(source);
+    else if (isZstd(start)) yield* unzstd(source, budget);
     else yield* rest(source);
   } finally {
     await source.close();

@@ -122,3 +122,34 @@ Deno.test("bytes that make no sense are told as those of a wrong digest", async 
     message: /the stored digest is another/,
   });
 });
+
+Deno.test("pieces without content are refused before they cost much", async () => {
+  const empty = zstdCompressSync(new Uint8Array(0));
+  const many = Buffer.concat(Array.from({ length: 3000 }, () => empty));
+  const notes = Buffer.concat(
+    Array.from({ length: 3000 }, () => skippable("")),
+  );
+  for (const stored of [many, notes]) {
+    await assert.rejects(
+      unpack(Buffer.concat([stored, zstdCompressSync(plain)])),
+      {
+        code: "invalid-image",
+        message: /more pieces than content/,
+      },
+    );
+  }
+});
+
+Deno.test("a layer of many small pieces is unpacked, up to the limit on pieces", async () => {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < plain.length; at += 512) {
+    pieces.push(zstdCompressSync(plain.subarray(at, at + 512)));
+  }
+  const stored = Buffer.concat(pieces);
+  assert.equal((await unpack(stored)).length, plain.length);
+  const budget = new Budget({ ...LIMITS, frames: 100 });
+  await assert.rejects(
+    collect(layerTar(once(stored), sha256(plain), budget)),
+    { message: /more than 100 compressed pieces/ },
+  );
+});

@@ -7,7 +7,8 @@
  * @module
  */
 
-import type { DirectoryNode } from "../erofs/tree.ts";
+import { Pauses } from "../erofs/pauses.ts";
+import type { DirectoryNode, SymlinkNode } from "../erofs/tree.ts";
 import { damaged, quoted } from "./image_problem.ts";
 import {
   DEPTH_MAX,
@@ -39,16 +40,24 @@ export class LayerTree<Data> {
   readonly #budget: Budget;
   /** Names the layer at hand has put: its whiteouts hide only what is older. */
   #fresh = new Map<OpenDirectory<Data>, Set<string>>();
+  readonly #ways = new Map<SymlinkNode, string>();
 
   constructor(budget: Budget) {
     this.#budget = budget;
-    this.root = this.#newDirectory();
+    this.root = newDirectory();
   }
 
-  /** Puts a layer on those that are there. */
-  apply(records: readonly LayerRecord<Data>[]): void {
+  /** Puts a layer on those that are there; lets others run now and then. */
+  async apply(
+    records: readonly LayerRecord<Data>[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const pauses = new Pauses(signal);
     this.#fresh = new Map();
-    for (const record of records) this.#applyRecord(record);
+    for (const record of records) {
+      this.#applyRecord(record);
+      if (pauses.isDue()) await pauses.pause();
+    }
     this.#fresh = new Map();
   }
 
@@ -100,7 +109,7 @@ export class LayerTree<Data> {
       case "directory": {
         const there = directory.entries.get(name);
         const isKept = there?.kind === "directory";
-        const own = isKept ? there : this.#newDirectory();
+        const own = isKept ? there : newDirectory<Data>();
         this.#own(own, record.owned);
         return this.#put(directory, name, own);
       }
@@ -178,14 +187,14 @@ export class LayerTree<Data> {
     path: string,
     { isMaking }: { readonly isMaking: boolean },
   ): { directory: OpenDirectory<Data> | undefined; name: string } {
-    const pending = path.split("/").reverse();
+    const pending: string[] = [];
+    this.#push(pending, path);
     const way: OpenDirectory<Data>[] = [];
     let directory = this.root;
     for (let links = 0;;) {
       const name = pending.pop();
       if (name === undefined) return { directory, name: "" };
-      this.#budget.spend("steps", 1);
-      if (name === "" || name === ".") continue;
+      if (name === "") continue;
       if (name === "..") {
         directory = way.pop() ?? this.root;
         continue;
@@ -200,15 +209,17 @@ export class LayerTree<Data> {
           way.length = 0;
           directory = this.root;
         }
-        pending.push(...next.target.split("/").reverse());
+        this.#push(pending, this.#way(next));
         continue;
       }
       if (next?.kind !== "directory") {
         if (!isMaking) {
-          const isLast = pending.every((each) => each === "" || each === ".");
+          const isLast = pending.length === 0;
           return { directory: isLast ? directory : undefined, name };
         }
-        next = this.#newDirectory();
+        // One that a record names is counted as that.
+        this.#budget.spend("entries", 1);
+        next = newDirectory();
         directory.entries.set(name, next);
       }
       if (isMaking) this.#mark(directory, name);
@@ -220,17 +231,23 @@ export class LayerTree<Data> {
     }
   }
 
-  #newDirectory(): OpenDirectory<Data> {
-    this.#budget.spend("entries", 1);
-    return {
-      kind: "directory",
-      mode: 0o755,
-      uid: 0,
-      gid: 0,
-      mtime: 0,
-      mtimeNs: 0,
-      entries: new Map(),
-    };
+  /** Adds the names of a path, the first on top; each will be a step. */
+  #push(pending: string[], path: string): void {
+    const names = path.split("/");
+    this.#budget.spend("steps", names.length);
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
+      pending.push(name);
+    }
+  }
+
+  /** A link's target without the parts that lead nowhere: `/.//a/.` is a. */
+  #way(link: SymlinkNode): string {
+    const known = this.#ways.get(link);
+    if (known !== undefined) return known;
+    const way = link.target.split("/")
+      .filter((each) => each !== "" && each !== ".").join("/");
+    this.#ways.set(link, way);
+    return way;
   }
 
   #own(directory: OpenDirectory<Data>, owned: Owned): void {
@@ -242,6 +259,18 @@ export class LayerTree<Data> {
     if (owned.xattrs === undefined) delete directory.xattrs;
     else directory.xattrs = owned.xattrs;
   }
+}
+
+function newDirectory<Data>(): OpenDirectory<Data> {
+  return {
+    kind: "directory",
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: 0,
+    mtimeNs: 0,
+    entries: new Map(),
+  };
 }
 
 function isComplete<Data>(

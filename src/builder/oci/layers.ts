@@ -38,7 +38,7 @@ export async function applyLayers<Data>(
   const records = await topDown(reading, layers.length, options.texts);
   const tree = new LayerTree<Data>(reading.budget);
   for (const [index, each] of records.entries()) {
-    await reading.blaming(index, () => Promise.resolve(tree.apply(each)));
+    await reading.blaming(index, () => tree.apply(each, options.signal));
   }
   const files = textFiles(tree, options.texts);
   await fetchMissing(reading, records, {
@@ -62,10 +62,14 @@ async function topDown<Data>(
   const records: LayerRecord<Data>[][] = [];
   for (let index = count - 1; index >= 0; index--) {
     const found: LayerRecord<Data>[] = [];
+    const newest = new Map<string, Leaf<Data>>();
     await reading.layer(index, async (record, content) => {
       found.push(record);
       if (record.kind !== "leaf" || shadow.hides(record.path)) return;
       if (texts.includes(record.path)) {
+        const older = newest.get(record.path);
+        if (older !== undefined) reading.dropText(older);
+        newest.set(record.path, record.node);
         await reading.takeText(record.node, content);
       } else await reading.take(record.node, content);
     });

@@ -6,12 +6,13 @@
  * @module
  */
 
-import { Fault } from "../../lib/fault.ts";
+import { imagesMeant, notChosen } from "./image_choice.ts";
 import type { FileBytes, ImageFiles } from "./image_files.ts";
 import { damaged, ImageProblem, mismatch } from "./image_problem.ts";
 import {
   configSchema,
   type Descriptor,
+  type ImageConfig,
   type ImageIndex,
   type ImageManifest,
   indexSchema,
@@ -58,14 +59,14 @@ const IMAGE_NAME = "io.containerd.image.name";
 
 export async function openLayout(
   files: ImageFiles,
-  { text, tag }: ImageReference,
+  reference: ImageReference,
   signal: AbortSignal,
 ): Promise<OpenedImage> {
   const file = await files.find("index.json");
   if (file === undefined) throw damaged("it has no index.json");
   const index = await readDocument("index.json", file, indexSchema, signal);
-  const tagged = chooseTag(index, text, tag);
   const platform = hostPlatform();
+  const tagged = chooseTag(index, reference, platform);
   const { digest, manifest } = await findManifest(
     { files, platform, signal },
     { descriptor: tagged, depth: 0 },
@@ -78,18 +79,28 @@ export async function openLayout(
     { schema: configSchema, signal },
   );
   checkPlatform(config, platform);
-  const { diff_ids } = config.rootfs;
-  if (diff_ids.length !== manifest.layers.length) {
-    throw damaged(
-      `its manifest has ${manifest.layers.length} layers, its config ${diff_ids.length}`,
-    );
-  }
-  const layers = await Promise.all(
-    manifest.layers.map((layer, index) =>
-      layerBlob(files, layer, diff_ids[index] ?? "")
-    ),
+  const layers = await checkedLayers(
+    manifest.layers,
+    config,
+    (layer, diffId) => layerBlob(files, layer, diffId),
   );
   return { digest, config, layers, name: nameOf(tagged) };
+}
+
+/** Layers with what the config says of each; both have to count alike. */
+export async function checkedLayers<Layer>(
+  layers: readonly Layer[],
+  { rootfs: { diff_ids } }: ImageConfig,
+  open: (layer: Layer, diffId: string) => Promise<LayerBlob>,
+): Promise<LayerBlob[]> {
+  if (diff_ids.length !== layers.length) {
+    throw damaged(
+      `its manifest has ${layers.length} layers, its config ${diff_ids.length}`,
+    );
+  }
+  return await Promise.all(
+    layers.map((layer, index) => open(layer, diff_ids[index] ?? "")),
+  );
 }
 
 /** An image for another machine would start, and end with "Exec format error". */
@@ -118,35 +129,41 @@ function wrongPlatform(
 
 function chooseTag(
   { manifests }: ImageIndex,
-  text: string,
-  tag: string | undefined,
+  reference: ImageReference,
+  platform: Platform,
 ): Descriptor {
-  if (tag === undefined) {
-    const [only] = manifests;
-    if (only !== undefined && manifests.length === 1) return only;
-  }
-  const wanted = tag ?? "latest";
-  const named = manifests.filter((each) => namesOf(each).includes(wanted));
-  const [found] = named;
-  if (found !== undefined) return found;
-  const names = [...new Set(manifests.map((each) => namesOf(each)[0]))]
-    .filter((name) => name !== undefined).slice(0, 10);
-  const there = names.length === 0 ? "no tags" : names.join(", ");
-  throw new Fault(
-    "invalid-input",
-    tag === undefined
-      ? `Cannot choose from image "${text}": it holds ${manifests.length} images`
-      : `Cannot read image "${text}": it has no "${tag}"`,
-    { hint: `Add one of its tags to the name: ${there}` },
-  );
+  const { tag } = reference;
+  // Without a tag, an image that is the only one may have any name, or none.
+  const named = tag === undefined && new Set(manifests.map(nameOf)).size === 1
+    ? manifests
+    : imagesMeant(tag ?? "latest", manifests, namesOf);
+  const [first] = named;
+  const digests = new Set(named.map(({ digest }) => digest));
+  if (first !== undefined && digests.size === 1) return first;
+  if (isOneImage(named)) return choosePlatform({ manifests: named }, platform);
+  const names = manifests.flatMap((each) => nameOf(each) ?? []);
+  throw notChosen(reference, {
+    meant: named.length,
+    count: manifests.length,
+    names,
+  });
 }
 
-/** `docker.io/library/nginx:alpine` is found by that, and by `alpine`. */
+/** Whether these are one image for several platforms, without an index of its own. */
+function isOneImage(named: readonly Descriptor[]): boolean {
+  const platforms = named.map(({ platform }) => platform)
+    .filter((each) => each?.os !== "unknown");
+  const texts = platforms.map((each) =>
+    each && [each.os, each.architecture, each.variant].join("/")
+  );
+  return named.length > 0 && !texts.includes(undefined) &&
+    new Set(texts).size === texts.length &&
+    new Set(named.map(nameOf)).size === 1;
+}
+
 function namesOf({ annotations = {} }: Descriptor): string[] {
-  const written = [annotations[REF_NAME], annotations[IMAGE_NAME]]
+  return [annotations[IMAGE_NAME], annotations[REF_NAME]]
     .filter((name) => name !== undefined);
-  const tags = written.flatMap((name) => /:([\w.-]+)$/.exec(name)?.[1] ?? []);
-  return [...written, ...tags];
 }
 
 function nameOf({ annotations = {} }: Descriptor): string | undefined {
@@ -195,7 +212,7 @@ async function findManifest(
 
 /** The plainest variant: what any machine of the architecture can run. */
 function choosePlatform(
-  { manifests }: ImageIndex,
+  { manifests }: Pick<ImageIndex, "manifests">,
   platform: Platform,
 ): Descriptor {
   const fitting = manifests.filter((each) =>
@@ -224,6 +241,7 @@ function checkTypes({ config, layers }: ImageManifest): void {
       `it is no container image: its config is of the type "${
         mediaType.slice(0, 120)
       }"`,
+      { hint: "Name an image that Docker or Podman can run" },
     );
   }
   for (const { mediaType = "" } of layers) {
@@ -231,12 +249,14 @@ function checkTypes({ config, layers }: ImageManifest): void {
       throw new ImageProblem(
         "not-supported",
         "a layer of it is foreign: its bytes are not part of the image",
+        { hint: "Build it on a base image that holds all of its layers" },
       );
     }
     if (LAYER_TYPE.test(mediaType)) continue;
     throw new ImageProblem(
       "not-supported",
       `a layer of it is of the type "${mediaType.slice(0, 120)}"`,
+      { hint: "Copy it with skopeo copy --format oci, decrypted if need be" },
     );
   }
 }

@@ -4,13 +4,10 @@ import {
   blobPath,
   HOST_ARCHITECTURE,
   layoutArchive,
-  sha256,
   writeJsonBlob,
   writeOciLayout,
 } from "../../../tests/harness/oci_image.ts";
-import { tar } from "../../../tests/harness/tar.ts";
 import { tmpFolder } from "../testing.ts";
-import { openDockerArchive } from "./docker_archive.ts";
 import { archiveFiles, folderFiles } from "./image_files.ts";
 import { openLayout } from "./layout.ts";
 import type { OpenedImage } from "./opened_image.ts";
@@ -70,6 +67,50 @@ Deno.test("an image is chosen by its tag, by its whole name, or as the only one"
   await assert.rejects(open(tmp.path, "3"), { message: /it has no "3"/ });
   const latest = await layout(tmp.path, "three");
   assert.equal((await open(tmp.path)).digest, latest.digest);
+});
+
+Deno.test("a tag that means two images is refused, naming them; a whole name is not", async () => {
+  await using tmp = await tmpFolder();
+  const web = await layout(tmp.path, "web", "team/web:1");
+  await layout(tmp.path, "db", "team/db:1");
+  await assert.rejects(open(tmp.path, "1"), {
+    code: "invalid-input",
+    message: /"1" means several images/,
+    hint: /team\/web:1, team\/db:1/,
+  });
+  assert.equal((await open(tmp.path, "team/web:1")).digest, web.digest);
+  assert.equal((await open(tmp.path, "web:1")).digest, web.digest);
+  const plain = await layout(tmp.path, "plain", "1");
+  assert.equal((await open(tmp.path, "1")).digest, plain.digest);
+});
+
+Deno.test("of manifests with one tag that of this host's platform is taken", async () => {
+  for (const tag of ["docker.io/library/web:2", undefined]) {
+    await using tmp = await tmpFolder();
+    const own = await layout(tmp.path, "own");
+    const { size } = await Deno.stat(blobPath(tmp.path, own.digest));
+    await Deno.remove(`${tmp.path}/index.json`);
+    const add = async (architecture: string, digest: string) =>
+      await addToIndex(tmp.path, {
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest,
+        size,
+        platform: { os: "linux", architecture },
+        ...(tag === undefined
+          ? {}
+          : { annotations: { "io.containerd.image.name": tag } }),
+      });
+    await add("s390x", `sha256:${"0".repeat(64)}`);
+    await add(HOST_ARCHITECTURE, own.digest);
+    assert.equal((await open(tmp.path, tag)).digest, own.digest);
+    if (tag !== undefined) {
+      assert.equal((await open(tmp.path, "2")).digest, own.digest);
+    }
+    await add("riscv64", `sha256:${"1".repeat(64)}`);
+    assert.equal((await open(tmp.path, tag)).digest, own.digest);
+    await add(HOST_ARCHITECTURE, `sha256:${"2".repeat(64)}`);
+    await assert.rejects(open(tmp.path, tag), { code: "invalid-input" });
+  }
 });
 
 Deno.test("of several platforms the one of this host is taken, through nested indexes", async () => {
@@ -260,87 +301,4 @@ Deno.test("an archive of a layout is read where it lies", async () => {
   );
   assert.equal(image.digest, digest);
   assert.deepEqual(await filesOf(image), ['/a file 644 0:0 "archived"']);
-});
-
-const LAYER = tar([{ name: "a", content: "docker" }]);
-
-/** An archive as docker save wrote it for long: the layer linked to. */
-async function dockerArchive(
-  folder: string,
-  { tags = ["team/web:1"], change = (text: string) => text } = {},
-) {
-  const config = JSON.stringify({
-    os: "linux",
-    architecture: HOST_ARCHITECTURE,
-    rootfs: { diff_ids: [sha256(LAYER)] },
-  });
-  const hex = sha256(new TextEncoder().encode(config)).slice("sha256:".length);
-  const manifest = [{
-    Config: `${hex}.json`,
-    RepoTags: tags,
-    Layers: ["two/layer.tar"],
-  }];
-  const path = `${folder}/docker.tar`;
-  await Deno.writeFile(
-    path,
-    tar([
-      { name: "one/layer.tar", content: LAYER },
-      { name: "two/layer.tar", type: "2", linkName: "../one/layer.tar" },
-      { name: `${hex}.json`, content: change(config) },
-      { name: "manifest.json", content: JSON.stringify(manifest) },
-    ]),
-  );
-  const open = async (tag?: string) =>
-    await openDockerArchive(
-      await archiveFiles(path, signal),
-      { text: path, transport: "docker-archive", path, tag },
-      signal,
-    );
-  return { open, digest: `sha256:${hex}` };
-}
-
-Deno.test("an archive of docker save is read, its layers' links followed", async () => {
-  await using tmp = await tmpFolder();
-  const { open, digest } = await dockerArchive(tmp.path);
-  for (const tag of [undefined, "1", "web:1", "team/web:1"]) {
-    const image = await open(tag);
-    assert.equal(image.digest, digest);
-    assert.equal(image.name, "team/web:1");
-    assert.deepEqual(await filesOf(image), ['/a file 644 0:0 "docker"']);
-  }
-  await assert.rejects(open("2"), { hint: /team\/web:1/ });
-});
-
-Deno.test("a changed config of an archive is found out", async () => {
-  await using tmp = await tmpFolder();
-  const { open } = await dockerArchive(tmp.path, {
-    change: (text) => text.replace("linux", "Linux"),
-  });
-  await assert.rejects(open(), {
-    code: "checksum-mismatch",
-    message: /its config is named/,
-  });
-});
-
-Deno.test("an archive that is compressed, cut or none is refused with the reason", async () => {
-  await using tmp = await tmpFolder();
-  await dockerArchive(tmp.path);
-  const whole = await Deno.readFile(`${tmp.path}/docker.tar`);
-  const cases: readonly (readonly [Uint8Array, RegExp])[] = [
-    [Uint8Array.of(0x1f, 0x8b, 8, 0), /itself is compressed/],
-    [whole.subarray(0, 700), /ends in the middle/],
-    [new TextEncoder().encode("hello".repeat(200)), /no tar archive/],
-    [tar([{ name: "a", type: "2", linkName: "a" }]), /no manifest\.json/],
-  ];
-  const path = `${tmp.path}/bad.tar`;
-  for (const [bytes, message] of cases) {
-    await Deno.writeFile(path, bytes);
-    const act = async () =>
-      await openDockerArchive(
-        await archiveFiles(path, signal),
-        { text: path, transport: "docker-archive", path, tag: undefined },
-        signal,
-      );
-    await assert.rejects(act(), { message });
-  }
 });

@@ -17,8 +17,12 @@ export interface Limits {
   readonly nameBytes: number;
   /** Extended attributes, which are held in memory. */
   readonly xattrBytes: number;
+  /** Texts that are looked into, each as often as it is read. */
+  readonly textBytes: number;
   /** Names followed to put the tree together. */
   readonly steps: number;
+  /** Pieces that layers are compressed in, each of which needs a decoder. */
+  readonly frames: number;
 }
 
 export const LIMITS: Limits = {
@@ -26,7 +30,9 @@ export const LIMITS: Limits = {
   entries: 2_000_000,
   nameBytes: 256 * 1024 ** 2,
   xattrBytes: 64 * 1024 ** 2,
-  steps: 500_000_000,
+  textBytes: 16 * 1024 ** 2,
+  steps: 20_000_000,
+  frames: 1_000_000,
 };
 
 const NAMES: Readonly<Record<keyof Limits, string>> = {
@@ -34,7 +40,9 @@ const NAMES: Readonly<Record<keyof Limits, string>> = {
   entries: "files and folders",
   nameBytes: "bytes of names",
   xattrBytes: "bytes of extended attributes",
+  textBytes: "bytes of lists of users",
   steps: "steps on paths",
+  frames: "compressed pieces",
 };
 
 /** What is left of the limits while one image is read. */
@@ -45,7 +53,9 @@ export class Budget {
     entries: 0,
     nameBytes: 0,
     xattrBytes: 0,
+    textBytes: 0,
     steps: 0,
+    frames: 0,
   };
 
   constructor(limits: Limits) {

@@ -25,7 +25,12 @@ const XATTR_PREFIX = "SCHILY.xattr.";
  * guest's own overlay would take for its own, and its labels.
  */
 const KEPT_XATTRS =
-  /^(?:user\.|security\.(?!selinux$)|trusted\.(?!overlay\.)|system\.posix_acl_(?:access|default)$)./s;
+  /^(?:(?:user\.|security\.(?!selinux$)|trusted\.(?!overlay\.)).|system\.posix_acl_(?:access|default)$)/s;
+
+/** About what an inode of ours has room for; Linux allows a file no more either. */
+const XATTRS_BYTES_MAX = 256 * 1024;
+
+const EMPTY: Uint8Array = new Uint8Array(0);
 
 export function parsePax(text: string): PaxRecords {
   const values = new Map<string, string>();
@@ -79,11 +84,17 @@ export function paxTime(pax: PaxRecords): Time | undefined {
     : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - nanoseconds };
 }
 
+/** What an attribute takes in memory, which is more than its bytes. */
+export function xattrCost(bytes: number): number {
+  return 200 + bytes;
+}
+
 /** The attributes a file is to have; undefined for none. */
 export function paxXattrs(
   pax: PaxRecords,
 ): ReadonlyMap<string, Uint8Array> | undefined {
   let found: Map<string, Uint8Array> | undefined;
+  let total = 0;
   for (const [key, value] of pax.values) {
     if (!key.startsWith(XATTR_PREFIX)) continue;
     const name = key.slice(XATTR_PREFIX.length);
@@ -91,8 +102,17 @@ export function paxXattrs(
     if (name.length > 255 || value.length > 65_535 || name.includes("\0")) {
       throw damaged("an extended attribute is longer than Linux allows");
     }
+    total += xattrCost(name.length + value.length);
+    if (total > XATTRS_BYTES_MAX) {
+      throw damaged(
+        `the extended attributes of one file take more than ${XATTRS_BYTES_MAX} bytes`,
+      );
+    }
     found ??= new Map();
-    found.set(name, new Uint8Array(Buffer.from(value, "latin1")));
+    found.set(
+      name,
+      value === "" ? EMPTY : new Uint8Array(Buffer.from(value, "latin1")),
+    );
   }
   return found;
 }

@@ -25,7 +25,6 @@ export interface TarHeader {
   readonly mtime: number;
   readonly major: number;
   readonly minor: number;
-  readonly isGnu: boolean;
 }
 
 /** Offset and length of each field. */
@@ -67,7 +66,6 @@ export function parseHeader(block: Uint8Array): TarHeader | undefined {
     mtime: numberField(block, "mtime"),
     major: hasDevice ? numberField(block, "major") : 0,
     minor: hasDevice ? numberField(block, "minor") : 0,
-    isGnu,
   };
 }
 

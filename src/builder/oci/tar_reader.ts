@@ -171,6 +171,7 @@ export class TarReader {
       throw new ImageProblem(
         "not-supported",
         `it holds an entry of the unknown type ${JSON.stringify(header.flag)}`,
+        { hint: "Build the image again without it, with GNU tar or Docker" },
       );
     }
     const name = pax.values.get("GNU.sparse.name") ?? pax.values.get("path") ??

@@ -11,6 +11,7 @@ import { createZstdDecompress } from "node:zlib";
 import type { ByteSource } from "./byte_source.ts";
 import { decoded, DECODER_CHUNK_BYTES } from "./decoder.ts";
 import { damaged } from "./image_problem.ts";
+import type { Budget } from "./limits.ts";
 
 const FRAME_MAGIC = 0xfd2fb528;
 
@@ -20,17 +21,36 @@ const SKIPPABLE_MAGIC = 0x184d2a50;
 const RLE_BLOCK = 1;
 const RESERVED_BLOCK = 3;
 
-export async function* unzstd(source: ByteSource): AsyncGenerator<Uint8Array> {
-  for (;;) {
+/**
+ * Frames that may be there whatever they hold, and bytes of content that each
+ * further one has to hold on average: layers with two frames for each file have
+ * more, as the header of a file alone is 512 bytes.
+ */
+const FREE_FRAMES = 1024;
+const FRAME_CONTENT_BYTES = 128;
+
+export async function* unzstd(
+  source: ByteSource,
+  budget: Budget,
+): AsyncGenerator<Uint8Array> {
+  let contentBytes = 0;
+  for (let frames = 1;; frames++) {
     const start = await source.take(4);
     if (start === undefined) return;
+    budget.spend("frames", 1);
+    if (frames > FREE_FRAMES + contentBytes / FRAME_CONTENT_BYTES) {
+      throw damaged("its Zstandard stream has more pieces than content");
+    }
     const magic = viewOf(start).getUint32(0, true);
     if (((magic ^ SKIPPABLE_MAGIC) >>> 4) === 0) {
       const length = viewOf(await source.need(4)).getUint32(0, true);
       await source.skip(length);
     } else if (magic === FRAME_MAGIC) {
       const decoder = createZstdDecompress({ chunkSize: DECODER_CHUNK_BYTES });
-      yield* decoded(frame(start, source), decoder);
+      for await (const chunk of decoded(frame(start, source), decoder)) {
+        contentBytes += chunk.length;
+        yield chunk;
+      }
     } else throw damaged("it is no Zstandard stream, or a damaged one");
   }
 }

@@ -20,7 +20,15 @@ export const completionBash = buildCommand<Record<never, never>, [], Context>({
       ["source <(volant completion bash)", "For this shell"],
       [
         "volant completion bash > ~/.local/share/bash-completion/completions/volant",
-        "For every shell to come, with the package bash-completion",
+        "For every shell to come, with the package bash-completion, which loads for a command the\n      file of its name; so for the other names:",
+      ],
+      [
+        "ln -s volant ~/.local/share/bash-completion/completions/volar",
+        "For volar",
+      ],
+      [
+        "ln -s volant ~/.local/share/bash-completion/completions/fledge",
+        "For fledge",
       ],
       [
         "echo 'source <(volant completion bash)' >> ~/.bashrc",
@@ -42,7 +50,7 @@ export const completionZsh = buildCommand<Record<never, never>, [], Context>({
       ["source <(volant completion zsh)", "For this shell, after compinit"],
       [
         'volant completion zsh > "${fpath[1]}/_volant"',
-        "For every shell to come",
+        "For every shell to come, and all names",
       ],
     ],
   }),
@@ -60,7 +68,15 @@ export const completionFish = buildCommand<Record<never, never>, [], Context>({
       ["volant completion fish | source", "For this shell"],
       [
         "volant completion fish > ~/.config/fish/completions/volant.fish",
-        "For every shell to come",
+        "For every shell to come; fish loads for a command the file of its name, so for the others:",
+      ],
+      [
+        "ln -s volant.fish ~/.config/fish/completions/volar.fish",
+        "For volar",
+      ],
+      [
+        "ln -s volant.fish ~/.config/fish/completions/fledge.fish",
+        "For fledge",
       ],
     ],
   }),

@@ -5,6 +5,7 @@
  */
 
 import { buildCommand } from "@stricli/core";
+import type { Client } from "../../api/client.ts";
 import { getStatus } from "../../api/system.ts";
 import {
   createVm,
@@ -17,7 +18,12 @@ import type { Manifest } from "../../manifest/manifest.ts";
 import { vmName } from "../../manifest/values.ts";
 import type { Context } from "../context.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help, WAIT_FLAGS } from "../flags.ts";
-import { type Command, imageManifest, proposeImages } from "../image.ts";
+import {
+  type Command,
+  proposeImages,
+  type RunImage,
+  runImage,
+} from "../image.ts";
 import { runAttached } from "../run_attached.ts";
 import { stopOnSignals } from "../signals.ts";
 import { nameAfter } from "../vm_names.ts";
@@ -29,6 +35,7 @@ import {
 } from "../vm_options.ts";
 import { publishedPort } from "../vm_text.ts";
 import { whileWaiting } from "../waiting.ts";
+import { parseGuestPath } from "../words.ts";
 
 interface Flags extends DaemonFlags, Omit<Command, "words">, VmOptionFlags {
   readonly detach?: boolean;
@@ -49,9 +56,13 @@ export const run = buildCommand<Flags, string[], Context>({
       "",
       "CMD replaces the image's CMD; its ENTRYPOINT stays, unless --entrypoint replaces both.",
       "",
-      "Without --detach the workload's output is this command's, and so is its exit status. What is",
-      "typed does not reach it. Ctrl-C or SIGTERM stops it with the image's signal, the second",
-      "one ends it at once; a hang-up leaves it running, and so does a daemon that is restarted.",
+      "Without --detach the workload's output is this command's, and so is its exit status. A guest",
+      "has one output: what the workload writes to its stderr comes on stdout, in the order written.",
+      "It is carried as lines of UTF-8 text: binary output does not arrive as it was.",
+      "",
+      "What is typed does not reach the workload. Ctrl-C or SIGTERM stops it with the image's signal,",
+      "the second one ends it at once; a hang-up leaves it running, and so does a daemon that is",
+      "restarted.",
     ].join("\n"),
     examples: [
       ["volant run --rm oci:./hello", "Run it, and leave nothing behind"],
@@ -110,7 +121,7 @@ export const run = buildCommand<Flags, string[], Context>({
       },
       workdir: {
         kind: "parsed",
-        parse: String,
+        parse: parseGuestPath,
         optional: true,
         placeholder: "PATH",
         brief: "PATH: working directory of the workload",
@@ -146,39 +157,66 @@ export const run = buildCommand<Flags, string[], Context>({
     },
   },
   async func(flags, image = "", ...words) {
-    const { detach = false, rm = false, json = false } = flags;
     refuseWaiting(flags);
-    const options = await vmOptions(flags, this);
+    // A word that cannot be read is told before any work.
+    await vmOptions(flags, this);
     using client = this.connect(flags.socket);
     // A conversion takes a while; it is not for a daemon that is not there.
     await client.call(getStatus, {});
-    const manifest = await manifestOf(image, { ...flags, words }, this);
-    const input: CreateVmInput = {
-      name: flags.name ?? nameAfter(manifest.name),
-      config: {
-        manifest,
-        ...options,
-        ...(rm ? { auto_remove: true } : {}),
-      },
-      wait: detach ? flags.wait ?? "running" : "none",
-      ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
-    };
-    const onCreated = (vm: VmView) => notePorts(vm, flags, this);
-    if (!detach) {
-      const how = { input, remove: rm, json, onCreated };
-      return this.exitWith(await runAttached(this, client, how));
+    const open = () => opened(image, { ...flags, words }, this);
+    const start = (manifest: Manifest) =>
+      startVm(this, client, flags, manifest);
+    const { manifest, forget } = await open();
+    try {
+      await start(manifest);
+    } catch (error) {
+      const isDamaged = error instanceof Fault &&
+        error.code === "checksum-mismatch";
+      if (!isDamaged || forget === undefined) throw error;
+      this.out.note(
+        `${image}: its file in the cache is damaged; converting it again`,
+      );
+      await untilSignal(forget);
+      await start((await open()).manifest);
     }
-    const { name, wait = "running" } = input;
-    const vm = await whileWaiting(
-      this,
-      { name, wait },
-      (signal) => client.call(createVm, input, signal),
-    );
-    onCreated(vm);
-    if (json) this.out.json(vm);
-    else this.out.line(vm.name);
   },
 });
+
+/** Starts it, and follows it unless it is to be left running. */
+async function startVm(
+  context: Context,
+  client: Client,
+  flags: Flags,
+  manifest: Manifest,
+): Promise<void> {
+  const { detach = false, rm = false, json = false } = flags;
+  const input: CreateVmInput = {
+    name: flags.name ?? nameAfter(manifest.name),
+    config: {
+      manifest,
+      ...await vmOptions(flags, context),
+      ...(rm ? { auto_remove: true } : {}),
+    },
+    wait: detach ? flags.wait ?? "running" : "none",
+    ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
+  };
+  const onCreated = (vm: VmView) => notePorts(vm, flags, context);
+  if (!detach) {
+    const how = { input, remove: rm, json, onCreated };
+    return context.exitWith(await runAttached(context, client, how));
+  }
+  const { name, wait = "running" } = input;
+  const vm = await whileWaiting(
+    context,
+    { name, wait },
+    (signal) => client.call(createVm, input, signal),
+  ).catch((error) => {
+    throw detachedFault(error, rm);
+  });
+  onCreated(vm);
+  if (json) context.out.json(vm);
+  else context.out.line(vm.name);
+}
 
 /** What only a detached start has. */
 function refuseWaiting({ detach, wait, timeout }: Flags): void {
@@ -191,13 +229,31 @@ function refuseWaiting({ detach, wait, timeout }: Flags): void {
   );
 }
 
-async function manifestOf(
+/** The daemon hints at what `vm create` has; the VM is gone by then. */
+function detachedFault(error: unknown, rm: boolean): unknown {
+  if (!(error instanceof Fault) || error.code !== "boot-failed") return error;
+  const { code, message, details } = error;
+  const flags = rm ? "--detach and --rm" : "--detach";
+  return new Fault(code, message, {
+    cause: error,
+    details,
+    hint: `Run it without ${flags} to see its console and keep its logs`,
+  });
+}
+
+function opened(
   image: string,
   command: Command,
   context: Context,
-): Promise<Manifest> {
+): Promise<RunImage> {
+  return untilSignal((signal) => runImage(image, command, context, signal));
+}
+
+async function untilSignal<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   using stop = stopOnSignals();
-  return await imageManifest(image, command, context, stop.signal);
+  return await work(stop.signal);
 }
 
 /** Which port was picked is nowhere else to be seen. */

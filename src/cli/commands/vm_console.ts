@@ -68,7 +68,7 @@ async function converse(
       onBytes: (bytes) => out.stdout.write(bytes),
       onEnd,
     });
-    if (isTyped) out.note("Connected; Enter ~ . leaves.\r");
+    if (isTyped) out.errorLine("Connected; Enter ~ . leaves.\r");
     forwardInput(webSocket, isTyped).then(
       (left) => left && onEnd("left"),
       (error) => onEnd(String(error)),

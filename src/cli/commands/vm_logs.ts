@@ -22,7 +22,7 @@ export const vmLogs = buildCommand<Flags, [string], Context>({
   docs: help({
     brief: "Print what a virtual machine has written",
     text:
-      "What the workload wrote to its stderr goes to stderr. On a terminal, escape\nsequences and control characters are left out: a guest is not trusted.",
+      "A guest has one output: what the workload wrote to its stderr is among the lines of its\nstdout, in the order written. Logs are lines of UTF-8 text: binary output does not arrive\nas it was. On a terminal, escape sequences and control characters are left out: a guest is\nnot trusted.",
     examples: [
       ["volant vm logs web", "Print the workload's output"],
       ["volant vm logs -f --tail 20 web", "Print the last lines and go on"],
