@@ -44,7 +44,8 @@ Deno.test("on a bare host the executable boots an appliance that serves", async 
     await host.startDaemon();
     await host.volant(
       ...["vm", "create", "web", "--wait", "healthy", "--publish", "8080:80"],
-      ...["--manifest", manifest, "--timeout", "90s"],
+      // There is no /dev/net/tun for a bridge.
+      ...["--manifest", manifest, "--timeout", "90s", "--network", "user"],
     );
     const { stdout } = await host.run(
       ...["/bin/busybox", "wget", "-qO-", "http://127.0.0.1:8080/"],

@@ -102,7 +102,8 @@ async function prepare(volant: TmpVolant, operation: Operation): Promise<void> {
 
 async function starts(volant: TmpVolant): Promise<string[]> {
   const log = await volant.run("vm", "logs", "v");
-  return log.trimEnd().split("\n").filter((line) => line !== "");
+  // A shell that is ended has a word to say of that, too.
+  return log.split("\n").filter((line) => /^start \d+$/.test(line));
 }
 
 async function started(volant: TmpVolant): Promise<boolean> {

@@ -153,6 +153,11 @@ function paint(text: string, style: Style, colours: boolean): string {
 
 /** What nobody ever changes, to pause without giving way to anything else. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
+/**
+ * PIPE_BUF: a pipe takes so much whole or not at all. Of more it may take a part
+ * and fail with the rest, and nobody could tell how much is left to write.
+ */
+const WHOLE_BYTES = 4096;
 /** How long a stream that takes nothing is left alone. */
 const NO_ROOM_PAUSE_MS = 5;
 
@@ -168,7 +173,9 @@ export function processSink(
     write(bytes) {
       for (let done = 0; done < bytes.length;) {
         try {
-          done += stream.writeSync(bytes.subarray(done));
+          done += stream.writeSync(
+            bytes.subarray(done, done + WHOLE_BYTES),
+          );
         } catch (error) {
           if (!(error instanceof Deno.errors.WouldBlock)) throw error;
           Atomics.wait(NEVER, 0, 0, NO_ROOM_PAUSE_MS);

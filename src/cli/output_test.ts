@@ -48,6 +48,16 @@ Deno.test("processSink() waits for a stream that has no room, and loses nothing"
   assert.equal(tries, 6);
 });
 
+Deno.test("processSink() writes no more at once than a pipe takes whole", () => {
+  const sizes: number[] = [];
+  const sink = processSink({
+    isTerminal: () => false,
+    writeSync: (bytes) => sizes.push(bytes.length) && bytes.length,
+  });
+  sink.write(new Uint8Array(10_000));
+  assert.deepEqual(sizes, [4096, 4096, 1808]);
+});
+
 Deno.test("processSink() hands on what is no lack of room", () => {
   const sink = processSink({
     isTerminal: () => false,
