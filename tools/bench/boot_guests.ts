@@ -3,6 +3,8 @@
  * small workload, busybox's httpd, on the initramfs path and on the rootfs path.
  */
 
+import type { FsNode } from "../../src/builder/erofs/tree.ts";
+import { ErofsWriter } from "../../src/builder/erofs/writer.ts";
 import type {
   BootSpec,
   DiskSpec,
@@ -45,17 +47,9 @@ export async function rootfsGuest(
   folder: string,
   upper: "state-disk" | "tmpfs",
 ): Promise<BootSpec> {
-  const tree = `${folder}/tree`;
   const image = `${folder}/hello.erofs`;
   const state = `${folder}/state.ext4`;
-  await Deno.mkdir(`${tree}/www`, { recursive: true });
-  await Deno.mkdir(`${tree}/bin`, { recursive: true });
-  await Deno.copyFile("/bin/busybox", `${tree}/bin/busybox`);
-  await Deno.copyFile(
-    source("examples/hello/index.html"),
-    `${tree}/www/index.html`,
-  );
-  await output("mkfs.erofs", ["--quiet", image, tree]);
+  await writeImage(image);
   const disks: DiskSpec[] = [{ path: image, format: "raw", readOnly: true }];
   if (upper === "state-disk") {
     const signal = new AbortController().signal;
@@ -72,6 +66,32 @@ export async function rootfsGuest(
     }),
     kernelPath: built("kernels/vmlinux-volant"),
   };
+}
+
+/** By the writer that converts OCI images. */
+async function writeImage(path: string): Promise<void> {
+  const owner = { uid: 0, gid: 0, mtime: 0 };
+  await Deno.remove(path).catch(() => {});
+  await using writer = await ErofsWriter.open(path);
+  const file = async (from: string, mode: number) => {
+    using opened = await Deno.open(from);
+    const data = await writer.writeData(opened.readable);
+    return { kind: "file", mode, ...owner, data } as const;
+  };
+  const busybox = await file("/bin/busybox", 0o755);
+  const page = await file(source("examples/hello/index.html"), 0o644);
+  const directory = <Data>(entries: Readonly<Record<string, FsNode<Data>>>) =>
+    ({
+      kind: "directory",
+      mode: 0o755,
+      ...owner,
+      entries: new Map(Object.entries(entries)),
+    }) as const;
+  const root = directory({
+    bin: directory({ busybox }),
+    www: directory({ "index.html": page }),
+  });
+  await writer.finish(root, { mtime: 0, uuid: new Uint8Array(16) });
 }
 
 async function guest(
