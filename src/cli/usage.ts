@@ -106,7 +106,10 @@ export function usageFault(error: unknown): unknown {
     );
   }
   if (error instanceof AliasNotFoundError) {
-    return misuse(`Cannot use flag "-${error.input}": the command has none`);
+    return misuse(
+      `Cannot use flag "-${error.input}": the command has none`,
+      "See --help of the command; words of a workload's own command stand after --",
+    );
   }
   if (error instanceof EnumValidationError) {
     return misuse(

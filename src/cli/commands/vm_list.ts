@@ -27,7 +27,10 @@ export const vmList = buildCommand<Flags, [], Context>({
     examples: [
       ["volant vm list", "Show all, with addresses and published ports"],
       ["volant vm list --status running,crashed", "Show those in some states"],
-      ["volant vm delete $(volant vm list -q)", "Delete them all"],
+      [
+        "volant vm delete --force $(volant vm list -q)",
+        "Delete them all, running or not",
+      ],
     ],
   }),
   parameters: {
