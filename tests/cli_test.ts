@@ -12,6 +12,10 @@ const BUILD = Deno.env.get("VOLANT_BUILD") ?? `${ROOT}build`;
 const VOLANT = `${BUILD}/volant`;
 const DEADLINE_MS = 60_000;
 
+/** The packed executable keeps things in its state directory. */
+const STATE_DIR = await Deno.makeTempDir({ prefix: "volant-cli-state-" });
+Deno.test.afterAll(() => Deno.remove(STATE_DIR, { recursive: true }));
+
 interface Run {
   readonly status: number;
   readonly stdout: string;
@@ -25,7 +29,7 @@ async function run(
 ): Promise<Run> {
   const { code, stdout, stderr } = await new Deno.Command(program, {
     args: [...words],
-    env: { ...env },
+    env: { VOLANT_STATE_DIR: STATE_DIR, ...env },
     stdin: "null",
     signal: AbortSignal.timeout(DEADLINE_MS),
   }).output();
@@ -122,6 +126,7 @@ Deno.test("exit statuses are those of the faults", async () => {
 Deno.test("a reader that goes away is no failure worth a word", async () => {
   const child = new Deno.Command(VOLANT, {
     args: ["docs", "cli"],
+    env: { VOLANT_STATE_DIR: STATE_DIR },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -174,6 +179,7 @@ Deno.test("events go on after the last one when the daemon comes back", async ()
   });
   const child = new Deno.Command(VOLANT, {
     args: ["events", "--json", "--socket", daemon.socket],
+    env: { VOLANT_STATE_DIR: STATE_DIR },
     stdin: "null",
     stdout: "piped",
     stderr: "null",
@@ -218,6 +224,7 @@ function consoleOnTerminal(folder: string, socket: string) {
     `echo status=$?; stty -a > ${folder}/after`;
   const child = new Deno.Command("script", {
     args: ["-qec", line, "/dev/null"],
+    env: { VOLANT_STATE_DIR: STATE_DIR },
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
@@ -285,6 +292,7 @@ Deno.test("Ctrl-C leaves a start that goes on, and says where to look", async ()
   });
   const child = new Deno.Command(VOLANT, {
     args: ["--socket", daemon.socket, "vm", "start", "web"],
+    env: { VOLANT_STATE_DIR: STATE_DIR },
     stdin: "null",
     stdout: "null",
     stderr: "piped",

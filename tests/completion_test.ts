@@ -59,6 +59,7 @@ class Place implements AsyncDisposable {
         TERM: "dumb",
         LANG: "C.UTF-8",
         VOLANT_SOCKET: this.#socket,
+        VOLANT_STATE_DIR: `${this.path}/state`,
       },
       stdin: "null",
       signal: AbortSignal.timeout(DEADLINE_MS),
