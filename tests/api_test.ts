@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { buildAppliance } from "./harness/appliance.ts";
+import { idleAppliance } from "./harness/appliance.ts";
 import { built, source } from "./harness/built.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
 
@@ -41,10 +41,7 @@ Deno.test("the OpenAPI document is the one in docs, and every endpoint of it is 
 
 Deno.test("a client gets statuses, counts and faults as they are documented", async (t) => {
   await using volant = await TmpVolant.start();
-  const { manifest } = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const { manifest } = await idleAppliance(volant);
   const whole = JSON.parse(await Deno.readTextFile(manifest));
   whole.initramfs.url = `${volant.folder}/idle/idle.cpio`;
   const config = { manifest: whole, network: { mode: "none" } };

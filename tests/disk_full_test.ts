@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { built } from "./harness/built.ts";
 import { TmpVolant } from "./harness/tmp_volant.ts";
-import { buildAppliance } from "./harness/appliance.ts";
+import { idleAppliance } from "./harness/appliance.ts";
 
 /**
  * Runs in the namespace: a daemon on a full disk, asked for a VM; then room is
@@ -69,10 +69,7 @@ Deno.test("a full disk is one clear error, leaves nothing, and ends with room", 
     let manifest = "";
     {
       await using volant = await TmpVolant.start();
-      const built = await buildAppliance(volant, {
-        name: "idle",
-        script: "sleep 1000",
-      });
+      const built = await idleAppliance(volant);
       manifest = `${folder}/idle.json`;
       const text = JSON.parse(await Deno.readTextFile(built.manifest));
       const artifact = built.manifest.replace(/\.manifest\.json$/, "");

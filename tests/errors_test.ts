@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type Appliance, buildAppliance } from "./harness/appliance.ts";
+import { type Appliance, idleAppliance } from "./harness/appliance.ts";
 import { type Result, TmpVolant } from "./harness/tmp_volant.ts";
 
 /** One sentence, one hint, nothing on stdout. */
@@ -35,10 +35,7 @@ async function changed(
 
 Deno.test("each mistake in a create is one clear error, and leaves no VM", async (t) => {
   await using volant = await TmpVolant.start();
-  const appliance = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const appliance = await idleAppliance(volant);
   const create = (name: string, ...more: string[]) =>
     volant.volant(
       "vm",
@@ -154,10 +151,7 @@ Deno.test("a host without QEMU says what to install, and makes no VM", async () 
   await using volant = await TmpVolant.start({
     env: { VOLANT_QEMU: "/no/such/qemu" },
   });
-  const { manifest } = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const { manifest } = await idleAppliance(volant);
   const result = await volant.volant(
     "vm",
     "create",
@@ -190,10 +184,7 @@ Deno.test("a second daemon on one state directory says who holds it", async () =
 
 Deno.test("a second daemon on one runtime directory is refused, and ends nobody's VM", async () => {
   await using volant = await TmpVolant.start();
-  const { manifest } = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const { manifest } = await idleAppliance(volant);
   await volant.run(
     "vm",
     "create",
@@ -215,10 +206,7 @@ Deno.test("a second daemon on one runtime directory is refused, and ends nobody'
 
 Deno.test("what holds secrets is closed to others", async () => {
   await using volant = await TmpVolant.start();
-  const { manifest } = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const { manifest } = await idleAppliance(volant);
   await volant.run(
     "vm",
     "create",
@@ -245,10 +233,7 @@ Deno.test("what holds secrets is closed to others", async () => {
 
 Deno.test("what a manifest asks for and would not get is refused", async () => {
   await using volant = await TmpVolant.start();
-  const appliance = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const appliance = await idleAppliance(volant);
   const cases: Record<string, unknown> = {
     enabled: false,
     disks: [{ name: "data", source: "/tmp/x.img" }],

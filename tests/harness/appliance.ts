@@ -60,3 +60,8 @@ export async function buildAppliance(
   await Deno.writeTextFile(path, JSON.stringify(whole));
   return { manifest: path };
 }
+
+/** One that does nothing, for tests of what is done to it. */
+export async function idleAppliance(volant: TmpVolant): Promise<Appliance> {
+  return await buildAppliance(volant, { name: "idle", script: "sleep 1000" });
+}

@@ -3,7 +3,7 @@
  * the same bytes: each server on one core, the load on the other.
  */
 
-import { buildAppliance } from "../../tests/harness/appliance.ts";
+import { idleAppliance } from "../../tests/harness/appliance.ts";
 import { TmpVolant } from "../../tests/harness/tmp_volant.ts";
 import { until } from "../../tests/harness/until.ts";
 import { type Figure, output, rounded } from "./figure.ts";
@@ -13,10 +13,7 @@ const CONNECTIONS = 8;
 
 export async function benchApi(): Promise<Figure[]> {
   await using volant = await TmpVolant.start();
-  const { manifest } = await buildAppliance(volant, {
-    name: "idle",
-    script: "sleep 1000",
-  });
+  const { manifest } = await idleAppliance(volant);
   await volant.run(
     "vm",
     "create",

@@ -1,26 +1,9 @@
 import assert from "node:assert/strict";
 import { tar, type TarFile } from "../../../tests/harness/tar.ts";
+import { dir, file, link, symlink } from "../../../tests/harness/tar_files.ts";
 import { LayerTree } from "./layer_tree.ts";
 import { Budget, LIMITS } from "./limits.ts";
 import { applied, pathsOf } from "./testing.ts";
-
-const dir = (name: string, more: Partial<TarFile> = {}): TarFile => ({
-  name,
-  type: "5",
-  ...more,
-});
-const file = (name: string, content = name): TarFile => ({ name, content });
-const symlink = (name: string, linkName: string): TarFile => ({
-  name,
-  type: "2",
-  linkName,
-  mode: 0o777,
-});
-const link = (name: string, linkName: string): TarFile => ({
-  name,
-  type: "1",
-  linkName,
-});
 
 /** The tree of layers given as lists of files, the lowest first. */
 async function tree(...layers: readonly (readonly TarFile[])[]) {

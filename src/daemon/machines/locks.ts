@@ -5,7 +5,15 @@
  * @module
  */
 
-/** By flock(2); false if there is no such file. */
+import { readTextIfThere } from "../../lib/files.ts";
+
+/**
+ * By flock(2); false if there is no such file.
+ *
+ * /proc/locks names a file by device and inode. On btrfs the device is another
+ * than stat(2) gives, so there it counts whether the holder was called with the
+ * path, as a monitor is.
+ */
 export async function isLocked(path: string): Promise<boolean> {
   const info = await Deno.lstat(path).catch((error: unknown) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -14,11 +22,23 @@ export async function isLocked(path: string): Promise<boolean> {
   if (info === undefined) return false;
   const name = `${deviceName(info.dev)}:${info.ino}`;
   // proc(5): "1: FLOCK  ADVISORY  WRITE 708 00:2a:1234 0 EOF"
-  const locks = await Deno.readTextFile("/proc/locks");
-  return locks.split("\n").some((line) => {
-    const words = line.trim().split(/\s+/);
-    return words[1] === "FLOCK" && words[5] === name;
-  });
+  const locks = (await Deno.readTextFile("/proc/locks")).split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, kind]) => kind === "FLOCK");
+  for (const [, , , , pid, file = ""] of locks) {
+    if (file === name) return true;
+    const isSameInode = file.endsWith(`:${info.ino}`);
+    if (isSameInode && await wasCalledWith(pid, path)) return true;
+  }
+  return false;
+}
+
+async function wasCalledWith(
+  pid: string | undefined,
+  word: string,
+): Promise<boolean> {
+  const words = await readTextIfThere(`/proc/${pid}/cmdline`) ?? "";
+  return words.split("\0").includes(word);
 }
 
 /** As /proc/locks has it; exported for its test. See makedev(3). */
