@@ -14,6 +14,7 @@ export const VM_EVENTS = [
   "VM_STOPPING",
   "VM_STOPPED",
   "VM_CRASHED",
+  "VM_RESTARTING",
   "VM_DELETED",
 ] as const;
 

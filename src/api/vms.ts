@@ -123,6 +123,12 @@ export interface VmView {
   readonly expose: readonly Required<PublishedPort>[];
   /** Restarts of the workload inside the running guest. */
   readonly restarts: number;
+  /** What was last asked for, whatever became of it since. */
+  readonly wanted: "running" | "stopped";
+  /** Machines started by the restart policy, in a row; a minute of running ends the row. */
+  readonly machine_restarts: number;
+  /** When the restart policy starts it again, while it waits for that. */
+  readonly restarting_at?: string;
   /** `none` where the manifest names no check that the host can make. */
   readonly health: "none" | "starting" | "healthy" | "unhealthy";
   readonly boot?: BootPhases;

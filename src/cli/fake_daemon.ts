@@ -125,6 +125,8 @@ export function fakeVm(name: string, more: Partial<VmView> = {}): VmView {
       protocol: "tcp",
     }],
     restarts: 0,
+    wanted: "running",
+    machine_restarts: 0,
     health: "none",
     ...more,
   };

@@ -104,7 +104,7 @@ export const VM_OPTION_FLAGS = {
     values: ["no", "on-failure", "always"],
     optional: true,
     brief:
-      "Restart by the guest's PID 1; a crashed VMM stays crashed in this version",
+      "Start the workload again when it ended, and the machine, also on another boot of the host",
   },
   ephemeral: {
     kind: "boolean",

@@ -16,10 +16,19 @@ const STYLES: Readonly<Partial<Record<VmView["status"], Style>>> = {
   crashed: "red",
 };
 
-/** The state, and the health where there is a check. */
-export function statusCell({ status, health }: VmView): Cell {
+/** The state, with the health where there is a check, and what is to come. */
+export function statusCell(
+  { status, health, restarting_at }: Pick<
+    VmView,
+    "status" | "health" | "restarting_at"
+  >,
+): Cell {
   const isChecked = status === "running" && health !== "none";
-  const text = isChecked ? `${status} (${health})` : status;
+  const text = isChecked
+    ? `${status} (${health})`
+    : restarting_at !== undefined
+    ? `${status} (restarting)`
+    : status;
   const style = isChecked && health === "unhealthy" ? "red" : STYLES[status];
   return style === undefined ? text : { text, style };
 }
@@ -86,6 +95,15 @@ export function endedStatus(exit: VmExit | undefined): number {
 
 /** A guest that panicked or was killed, or whose VMM failed, leaves no status. */
 const NO_STATUS = 70;
+
+/** Of the workload inside its guest, and of the machine in a row. */
+export function restartsText(
+  { restarts, machine_restarts }: Pick<VmView, "restarts" | "machine_restarts">,
+): string {
+  return machine_restarts === 0
+    ? String(restarts)
+    : `${restarts}, and ${machine_restarts} of the machine`;
+}
 
 /** What has become of a VM: `web is running`. */
 export function isNow(name: string, vm: VmView | undefined): string {

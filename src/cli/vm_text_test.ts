@@ -4,7 +4,9 @@ import {
   exitSentence,
   phaseRows,
   publishedPort,
+  restartsText,
   shortKernelLine,
+  statusCell,
 } from "./vm_text.ts";
 
 const at = "2026-01-01T00:00:00Z";
@@ -76,4 +78,19 @@ Deno.test("shortKernelLine() leaves out the encoded manifest alone", () => {
     "quiet volant.manifest=(4 bytes) root=/dev/vda",
   );
   assert.equal(shortKernelLine("console=ttyS0"), "console=ttyS0");
+});
+
+Deno.test("statusCell() says what is to come of a VM that waits for its next start", () => {
+  assert.deepEqual(
+    statusCell({ status: "crashed", health: "none", restarting_at: at }),
+    { text: "crashed (restarting)", style: "red" },
+  );
+});
+
+Deno.test("restartsText() tells the workload's restarts from the machine's", () => {
+  assert.equal(restartsText({ restarts: 2, machine_restarts: 0 }), "2");
+  assert.equal(
+    restartsText({ restarts: 2, machine_restarts: 1 }),
+    "2, and 1 of the machine",
+  );
 });

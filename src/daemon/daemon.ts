@@ -16,7 +16,7 @@ import { checkPassable, makeDir, removeIfThere } from "../lib/files.ts";
 import { lockFile } from "../lib/lock.ts";
 import { logger } from "../lib/log.ts";
 import { version } from "../lib/self.ts";
-import { killAt } from "../lib/step.ts";
+import { killAt, takeOrders } from "../lib/step.ts";
 import { ArtifactStore } from "./artifacts/artifact_store.ts";
 import { DOWNLOAD_RULES } from "./artifacts/download.ts";
 import type { DaemonConfig } from "./config.ts";
@@ -69,6 +69,7 @@ export async function startDaemon(
   undo.defer(() => database.close());
 
   if (config.killAt !== undefined) killAt(config.killAt);
+  if (config.stepsFile !== undefined) takeOrders(config.stepsFile);
   const stop = new AbortController();
   const plugins = new PluginStore(database);
   const deps: VmDeps = {
@@ -109,6 +110,7 @@ export async function startDaemon(
   const vms = new VmService(deps, keeper, stop.signal);
   await vms.finishDeletions();
   const registry = new PluginRegistry({ ...deps, plugins });
+  vms.resumeRestarts();
   const app = buildApp(config, deps, vms, registry, stop.signal);
   const server = await serveSocket(app, folders.socketPath);
   undo.defer(() => removeIfThere(folders.socketPath));
@@ -121,12 +123,13 @@ export async function startDaemon(
 }
 
 function chosenHypervisor(
-  { hypervisor: name, folders }: DaemonConfig,
+  { hypervisor: name, qemuMachine, folders }: DaemonConfig,
   { monitor, vmlinuxGeneric }: Assets,
 ): Hypervisor {
   const log = logger("hypervisor");
   return hypervisor(name, {
     monitorPath: monitor,
+    machine: qemuMachine,
     find: findQemu,
     tscKhz: () => tscKhz(monitor),
     async kvmWorks(qemuPath) {

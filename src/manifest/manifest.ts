@@ -118,6 +118,7 @@ export interface Workload {
   readonly user?: string | undefined;
   /** Supplementary groups, by id. */
   readonly groups: readonly number[];
+  /** The shim's for the workload, and the daemon's for the machine. */
   readonly restart: RestartPolicy;
   /** A name `signalNumber` knows. */
   readonly stop_signal: string;

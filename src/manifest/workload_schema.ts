@@ -87,7 +87,8 @@ export const workloadSchema = z.strictObject({
     examples: [[33]],
   }),
   restart: oneOf(RESTART_POLICIES).default("no").meta({
-    description: "Whether the shim starts the workload again when it ends",
+    description:
+      "Whether the workload is started again when it ended, by the shim in its guest, and the machine by the daemon, also on another boot of the host",
     examples: ["on-failure"],
   }),
   stop_signal: z.preprocess(

@@ -14,6 +14,7 @@ import {
   exitSentence,
   phaseRows,
   publishedPort,
+  restartsText,
   shortKernelLine,
   statusCell,
 } from "../vm_text.ts";
@@ -51,7 +52,9 @@ function show(vm: VmView, out: Output): void {
     ["ports", vm.expose.map(publishedPort).join(", ")],
     ["hypervisor", vm.hypervisor],
     ["pid", vm.pid?.toString()],
-    ["restarts", String(vm.restarts)],
+    ["wanted", vm.wanted],
+    ["restarts", restartsText(vm)],
+    ["starts again", vm.restarting_at],
     ["created", vm.created_at],
     ["updated", vm.updated_at],
     ["kernel line", shortKernelLine(vm.kernel_cmdline)],

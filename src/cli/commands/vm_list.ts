@@ -80,7 +80,7 @@ function row(
     String(vm.cpu_cores),
     formatMib(vm.memory_mb),
     vm.expose.map(publishedPort).join(", ") || "-",
-    String(vm.restarts),
+    String(vm.restarts + vm.machine_restarts),
     formatAge(vm.created_at, nowMs),
   ];
 }

@@ -10,9 +10,13 @@
 import { readTextIfThere } from "../../lib/files.ts";
 import type { ProcessIdentity } from "./machine_state.ts";
 
-/** The id of this boot of the host. */
-export async function hostBootId(): Promise<string> {
-  return (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+let bootId: Promise<string> | undefined;
+
+/** The id of this boot of the host; no process lives to see another. */
+export function hostBootId(): Promise<string> {
+  bootId ??= Deno.readTextFile("/proc/sys/kernel/random/boot_id")
+    .then((text) => text.trim());
+  return bootId;
 }
 
 /** Whether that very process is there and not a zombie. */

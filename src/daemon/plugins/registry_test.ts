@@ -65,6 +65,7 @@ async function bench(): Promise<Bench> {
         lease: { mode: "none", ip: "", mac: "", publish: [] },
         hypervisor: "qemu",
         boot: undefined,
+        wanted: "stopped",
       });
     },
     async [Symbol.asyncDispose]() {

@@ -15,10 +15,11 @@ import init from "./migrations/0001_init.sql" with { type: "text" };
 import plugins from "./migrations/0002_plugins.sql" with { type: "text" };
 import leases from "./migrations/0003_leases.sql" with { type: "text" };
 import deleting from "./migrations/0004_deleting.sql" with { type: "text" };
+import wanted from "./migrations/0005_wanted.sql" with { type: "text" };
 
 export type Database = DatabaseSync;
 
-const MIGRATIONS = [init, plugins, leases, deleting];
+const MIGRATIONS = [init, plugins, leases, deleting, wanted];
 
 export function openDatabase(path: string): Database {
   try {

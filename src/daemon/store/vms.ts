@@ -13,11 +13,22 @@ import { type Database, transaction } from "./database.ts";
 
 export type NewVm = Pick<
   Vm,
-  "name" | "config" | "artifacts" | "lease" | "hypervisor" | "boot"
+  "name" | "config" | "artifacts" | "lease" | "hypervisor" | "boot" | "wanted"
 >;
 
 export type VmChange = Partial<
-  Pick<Vm, "status" | "kernelCmdline" | "boot" | "exit" | "lease">
+  Pick<
+    Vm,
+    | "status"
+    | "kernelCmdline"
+    | "boot"
+    | "exit"
+    | "lease"
+    | "wanted"
+    | "bootId"
+    | "restarts"
+    | "restartAt"
+  >
 >;
 
 export class VmStore {
@@ -52,8 +63,8 @@ export class VmStore {
   #insert(vm: NewVm): Vm {
     const now = new Date().toISOString();
     const { lastInsertRowid } = this.#prepared(
-      `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, boot, created_at, updated_at)
-       VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO vms (name, status, config, artifacts, lease, hypervisor, boot, wanted, created_at, updated_at)
+       VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)`,
     ).run(
       vm.name,
       JSON.stringify(vm.config),
@@ -61,6 +72,7 @@ export class VmStore {
       JSON.stringify(vm.lease),
       vm.hypervisor,
       vm.boot === undefined ? null : JSON.stringify(vm.boot),
+      vm.wanted,
       now,
       now,
     );
@@ -100,7 +112,8 @@ export class VmStore {
     };
     try {
       this.#prepared(
-        `UPDATE vms SET status = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?, updated_at = ?
+        `UPDATE vms SET status = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?,
+           wanted = ?, boot_id = ?, restarts = ?, restart_at = ?, updated_at = ?
          WHERE id = ?`,
       ).run(
         next.status,
@@ -108,6 +121,10 @@ export class VmStore {
         next.boot === undefined ? null : JSON.stringify(next.boot),
         next.exit === undefined ? null : JSON.stringify(next.exit),
         JSON.stringify(next.lease),
+        next.wanted,
+        next.bootId,
+        next.restarts,
+        next.restartAt ?? null,
         next.updatedAt,
         next.id,
       );
@@ -188,6 +205,12 @@ function record(row: Record<string, SQLOutputValue>): Vm {
     kernelCmdline: String(row["kernel_cmdline"]),
     boot: json("boot"),
     exit: json("exit"),
+    wanted: row["wanted"] === "running" ? "running" : "stopped",
+    bootId: String(row["boot_id"]),
+    restarts: Number(row["restarts"]),
+    restartAt: row["restart_at"] === null
+      ? undefined
+      : String(row["restart_at"]),
     deleting: row["deleting"] === 1,
     createdAt: String(row["created_at"]),
     updatedAt: String(row["updated_at"]),

@@ -10,6 +10,7 @@ const web: NewVm = {
   lease: { mode: "none", ip: "", mac: "", publish: [] },
   hypervisor: "qemu",
   boot: undefined,
+  wanted: "stopped",
 };
 
 Deno.test("VmStore keeps a record as it was given", () => {

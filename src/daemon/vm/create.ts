@@ -72,6 +72,7 @@ export async function insertVm(
     lease,
     hypervisor: hypervisor.name,
     boot: startAt && { requested_at: startAt.toISOString() },
+    wanted: startAt === undefined ? "stopped" : "running",
   });
   step("create:recorded");
   return vm;

@@ -45,15 +45,16 @@ export function healthTarget(
   };
 }
 
-/** Tells each change of health, until the signal aborts. */
+/** Tells each change of health from `first` on, until the signal aborts. */
 export async function watchHealth(
   target: HealthTarget,
+  first: Health,
   tell: (health: Health) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const start = performance.now();
   let wait = FIRST_PAUSE_MS;
-  let last: Health = "starting";
+  let last = first;
   while (!signal.aborted) {
     const well = await answers(target.url, signal);
     const late = performance.now() - start > target.timeoutMs;

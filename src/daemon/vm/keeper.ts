@@ -10,15 +10,23 @@
  */
 
 import type { VmEventType } from "../../api/events.ts";
-import type { BootPhases, VmExit, VmStatus } from "../../api/vms.ts";
+import type { VmExit, VmStatus } from "../../api/vms.ts";
 import { pause } from "../../lib/deadline.ts";
 import { removeIfThere } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
 import type { MachineState } from "../machines/machine_state.ts";
+import type { VmChange } from "../store/vms.ts";
 import { hasShim } from "./boot_plan.ts";
 import type { VmDeps } from "./deps.ts";
 import { type Health, healthTarget, watchHealth } from "./health.ts";
+import { exitOf, phases } from "./observed.ts";
+import {
+  endedWell,
+  NO_RESTART,
+  planAfterEnd,
+  type RestartPlan,
+} from "./restart_policy.ts";
 import { statusAfter, type Vm, type VmMove } from "./vm.ts";
 import { vmDirs } from "./vm_dirs.ts";
 
@@ -45,14 +53,16 @@ export class VmKeeper {
   readonly #deps: VmDeps;
   readonly #live = new Map<number, Live>();
   #changed = Promise.withResolvers<void>();
-  #ended: (vm: Pick<Vm, "id" | "name">) => void = () => {};
+  /** VMs that a user stopped, where the disk had no room to say so. */
+  readonly #stopAsked = new Set<number>();
+  #ended: (vm: Vm) => void = () => {};
 
   constructor(deps: VmDeps) {
     this.#deps = deps;
   }
 
   /** Has `tell` called whenever the end of a machine was written down. */
-  onEnded(tell: (vm: Pick<Vm, "id" | "name">) => void): void {
+  onEnded(tell: (vm: Vm) => void): void {
     this.#ended = tell;
   }
 
@@ -67,6 +77,7 @@ export class VmKeeper {
 
   /** Follows `machine` until it ends; returns at once. */
   follow(vm: Vm, machine: Machine): void {
+    this.#stopAsked.delete(vm.id);
     const settled = this.#follow(vm, machine).catch((error) =>
       this.#deps.log.error("Cannot follow VM {vm}: {error}", {
         vm: vm.name,
@@ -80,7 +91,7 @@ export class VmKeeper {
   become(
     vm: Vm,
     move: VmMove,
-    change: Partial<Pick<Vm, "boot" | "exit" | "kernelCmdline">> = {},
+    change: Omit<VmChange, "status" | "lease"> = {},
   ): Vm {
     const status = statusAfter(vm.status, move) ?? vm.status;
     const next = this.#deps.vms.update(vm, { ...change, status });
@@ -93,7 +104,7 @@ export class VmKeeper {
   async lost(vm: Vm, exit: VmExit): Promise<void> {
     for (let tries = 0;; tries++) {
       try {
-        this.become(vm, "failed", { exit });
+        this.#becomeEnded(vm, "failed", exit, 0);
         return;
       } catch (error) {
         this.#cannotWrite(vm.name, tries, error);
@@ -105,18 +116,23 @@ export class VmKeeper {
   }
 
   /** Puts a record back as it was before a start that came to nothing. */
-  restore(before: Vm): Vm {
-    const { status, boot, exit, kernelCmdline } = before;
+  restore(before: Vm, plan: RestartPlan = NO_RESTART): Vm {
+    const { status, boot, exit, kernelCmdline, wanted, bootId } = before;
     const now = this.#deps.vms.get(before.name);
     const vm = this.#deps.vms.update(now, {
-      status,
-      boot,
-      exit,
-      kernelCmdline,
+      ...{ status, boot, exit, kernelCmdline, wanted, bootId },
+      ...plan,
     });
     this.#tell(vm, EVENT_OF[status], "VM not started");
     this.#told();
     return vm;
+  }
+
+  /** Writes down when a VM without a machine is started again, if ever. */
+  plan(vm: Vm, plan: RestartPlan, wanted: Vm["wanted"] = vm.wanted): Vm {
+    const next = this.#deps.vms.update(vm, { ...plan, wanted });
+    this.#told();
+    return next;
   }
 
   tellCreated(vm: Vm): void {
@@ -220,7 +236,8 @@ export class VmKeeper {
     step("end:run-directory-removed");
     this.#live.delete(id);
     this.#told();
-    this.#ended(holder);
+    const now = this.#deps.vms.find(name);
+    if (now?.id === id) this.#ended(now);
   }
 
   #record(id: number, name: string, last: MachineState): void {
@@ -232,7 +249,36 @@ export class VmKeeper {
     const ran = vm.status === "starting" && last.workloadAt !== undefined
       ? this.become(vm, "up", { boot })
       : vm;
-    this.become(ran, endedWell(exit) ? "ended" : "failed", { exit, boot });
+    const ranMs = last.spawnedAt === undefined
+      ? 0
+      : Date.parse(exit.at) - last.spawnedAt;
+    const move = endedWell(exit) ? "ended" : "failed";
+    this.#becomeEnded(ran, move, exit, ranMs, boot);
+  }
+
+  /** The end and what the restart policy makes of it are one write. */
+  #becomeEnded(
+    vm: Vm,
+    move: "ended" | "failed",
+    exit: VmExit,
+    ranMs: number,
+    boot = vm.boot,
+  ): void {
+    const wanted = this.#stopAsked.has(vm.id) ? "stopped" : vm.wanted;
+    const plan = planAfterEnd({ ...vm, wanted }, exit, ranMs);
+    const ended = this.become(vm, move, { exit, boot, wanted, ...plan });
+    if (plan.restartAt !== undefined) {
+      this.#tell(
+        ended,
+        "VM_RESTARTING",
+        `${sentence(ended)}; it is started again at ${plan.restartAt}`,
+      );
+    }
+  }
+
+  /** Remembers what could not be written: that a user wants this VM stopped. */
+  stopAsked({ id }: Pick<Vm, "id">): void {
+    this.#stopAsked.add(id);
   }
 
   #checkHealth(vm: Vm, signal: AbortSignal): void {
@@ -243,7 +289,9 @@ export class VmKeeper {
       if (live !== undefined) this.#live.set(vm.id, { ...live, health });
       this.#told();
     };
-    tell("starting");
+    // One that was taken up again was well, until a check says otherwise.
+    const first = vm.boot?.healthy_ms === undefined ? "starting" : "healthy";
+    tell(first);
     const changed = (health: Health) => {
       tell(health);
       const now = this.#deps.vms.find(vm.name);
@@ -253,7 +301,7 @@ export class VmKeeper {
       const boot = { ...now.boot, healthy_ms };
       this.#tell(this.#deps.vms.update(now, { boot }), "VM_HEALTHY");
     };
-    watchHealth(target, changed, signal).catch((error) => {
+    watchHealth(target, first, changed, signal).catch((error) => {
       this.#deps.log.error("Cannot check the health of VM {vm}: {error}", {
         vm: vm.name,
         error,
@@ -287,44 +335,4 @@ function sentence({ status, exit }: Vm): string {
   return exit === undefined
     ? `VM ${status}`
     : `VM ${status}: ${exit.detail ?? exit.cause}`;
-}
-
-/** Exported for its test. */
-export function phases(
-  { boot }: Pick<Vm, "boot">,
-  { spawnedAt, kernelAt, workloadAt }: MachineState,
-): BootPhases | undefined {
-  if (boot === undefined) return undefined;
-  const requested = Date.parse(boot.requested_at);
-  const since = (at: number | undefined) =>
-    at === undefined ? undefined : Math.round((at - requested) * 1000) / 1000;
-  const times = {
-    vmm_ms: since(spawnedAt),
-    kernel_ms: since(kernelAt),
-    workload_ms: since(workloadAt),
-  };
-  return {
-    ...boot,
-    ...Object.fromEntries(
-      Object.entries(times).filter(([, ms]) => ms !== undefined),
-    ),
-  };
-}
-
-export function exitOf(state: MachineState): VmExit {
-  return {
-    cause: state.cause ?? "monitor-lost",
-    ...(state.workloadStatus !== undefined && {
-      status: state.workloadStatus,
-    }),
-    forced: state.forced,
-    ...(state.detail !== undefined && { detail: state.detail }),
-    at: new Date(state.endedAt ?? Date.now()).toISOString(),
-  };
-}
-
-/** Asked for, or a workload that ended with 0; anything else is a crash. */
-export function endedWell({ cause, status }: VmExit): boolean {
-  return cause === "stopped" || cause === "killed" ||
-    (cause === "exited" && (status ?? 0) === 0);
 }

@@ -11,22 +11,31 @@
 
 import type { VmExit } from "../../api/vms.ts";
 import { pause, within } from "../../lib/deadline.ts";
-import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { removeIfThere } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
+import { hostBootId } from "../machines/identity.ts";
 import { adoptMachine } from "../machines/monitored_machine.ts";
 import { graceMs } from "./boot_plan.ts";
 import type { VmDeps } from "./deps.ts";
 import type { VmKeeper } from "./keeper.ts";
+import { comesBack, NO_RESTART } from "./restart_policy.ts";
 import { isLive, type Vm } from "./vm.ts";
+import {
+  endStrangers,
+  runDirectories,
+  setForgottenAside,
+} from "./strangers.ts";
 import { vmDirs } from "./vm_dirs.ts";
 
 /** One VM may take so long. */
 const ONE_VM_MS = 15_000;
 /** Pause before a machine of which nothing could be told is looked for again. */
 const LOOK_AGAIN_MS = 5000;
+/** In place of the boot id in records out of a backup of VMs that ran. */
+const RESTORED = "restored";
 
-/** A VM that should have a machine, and what was found of that. */
+/** A VM that may have a machine, and what was found of that. */
 interface Found {
   readonly vm: Vm;
   /** `unknown`: it could not be told; nothing of it may be touched. */
@@ -40,8 +49,11 @@ export async function reconcile(
   signal: AbortSignal,
 ): Promise<void> {
   const vms = deps.vms.list();
+  const runs = await runDirectories(deps);
+  // A record may also be older than its machine: one out of a copy.
   const found = await Promise.all(
-    vms.filter(({ status }) => isLive(status)).map((vm) => find(deps, vm)),
+    vms.filter(({ id, status }) => isLive(status) || runs.has(String(id)))
+      .map((vm) => find(deps, vm)),
   );
   // Before any machine is followed: what ends from now on takes its part of the
   // network away by itself.
@@ -54,7 +66,8 @@ export async function reconcile(
     ),
   );
   const owned = new Set(vms.map(({ id }) => String(id)));
-  await endStrangers(deps, owned);
+  await endStrangers(deps, runs, owned);
+  await planReturns(deps, keeper);
   await setForgottenAside(deps, owned);
   await deps.artifacts.collect(deps.isArtifactUsed);
 }
@@ -106,13 +119,62 @@ async function takeUp(
     return;
   }
   if (machine === "gone") {
-    await keeper.lost(vm, lostBy(vm));
+    if (isLive(vm.status)) {
+      await keeper.lost(vm, lostBy(vm, await hostBootId()));
+    }
     await removeIfThere(vmDirs(deps.folders, vm.id).run.path);
     return;
   }
+  if (!isLive(vm.status)) {
+    return await takeUpUnexpected(deps, keeper, vm, machine);
+  }
   deps.log.info("Took up VM {vm} again", { vm: vm.name });
-  keeper.follow(vm, machine);
+  const { bootId } = machine.state;
+  const now = vm.bootId === bootId ? vm : deps.vms.update(vm, { bootId });
+  keeper.follow(now, machine);
   if (vm.status === "stopping") await machine.stop(graceMs(vm));
+}
+
+/** The machine of a VM that is said to have none. */
+async function takeUpUnexpected(
+  deps: VmDeps,
+  keeper: VmKeeper,
+  vm: Vm,
+  machine: Machine,
+): Promise<void> {
+  const { cause, bootId } = machine.state;
+  if (cause !== undefined) {
+    // Its end was written down, and the daemon killed before this.
+    using _ended = machine;
+    await removeIfThere(vmDirs(deps.folders, vm.id).run.path);
+    return;
+  }
+  deps.log.warn("VM {vm} runs, and was said to be {status}", {
+    vm: vm.name,
+    status: vm.status,
+  });
+  // What is being deleted is ended by that.
+  const now = vm.deleting
+    ? vm
+    : keeper.become(vm, "found", { ...NO_RESTART, wanted: "running", bootId });
+  keeper.follow(now, machine);
+}
+
+/** Plans the start of what ran before the host was started anew. */
+async function planReturns(deps: VmDeps, keeper: VmKeeper): Promise<void> {
+  const bootId = await hostBootId();
+  for (const vm of deps.vms.list()) {
+    if (isLive(vm.status) || vm.deleting || vm.restartAt !== undefined) {
+      continue;
+    }
+    if (!comesBack(vm, bootId)) continue;
+    try {
+      keeper.plan(vm, { restarts: 0, restartAt: new Date().toISOString() });
+    } catch (error) {
+      cannotTakeUp(deps, vm, error);
+    }
+  }
+  step("reconcile:returns-planned");
 }
 
 /** In the background: its start may take longer, or descriptors be short. */
@@ -136,74 +198,23 @@ async function lookAgain(
   }
 }
 
-function lostBy({ status }: Vm): VmExit {
-  const interrupted = status === "starting";
-  return {
-    cause: interrupted ? "start-interrupted" : "monitor-lost",
+/** Why a VM that should have a machine has none. */
+function lostBy({ status, bootId }: Vm, hostBootId: string): VmExit {
+  const exit = (cause: string, detail: string): VmExit => ({
+    cause,
     forced: false,
-    detail: interrupted
-      ? "the daemon ended before the machine was started"
-      : "the host was restarted, or its run directory was removed",
+    detail,
     at: new Date().toISOString(),
-  };
-}
-
-/** Machines in run directories that belong to no VM. */
-async function endStrangers(
-  deps: VmDeps,
-  owned: ReadonlySet<string>,
-): Promise<void> {
-  const folder = `${deps.folders.runtimeDir}/vms`;
-  await makeDir(folder, 0o711);
-  for (const { name } of [...Deno.readDirSync(folder)]) {
-    if (owned.has(name)) continue;
-    const path = `${folder}/${name}`;
-    await endStranger(deps, path).catch((error: unknown) =>
-      deps.log.error("Cannot end the machine in {path}: {error}", {
-        path,
-        error,
-      })
-    );
+  });
+  if (bootId === RESTORED) {
+    return exit("restored", "it ran when the backup was made");
   }
-}
-
-async function endStranger({ log }: VmDeps, path: string): Promise<void> {
-  log.warn("Ending the machine in {path}: no VM owns it", { path });
-  const machine = await adoptMachine(path);
-  if (machine !== undefined) {
-    using held = machine;
-    await held.kill();
-    await within(held.ended, ONE_VM_MS);
+  if (bootId !== "" && bootId !== hostBootId) {
+    return exit("host-rebooted", "the host was started anew");
   }
-  await removeIfThere(path);
-}
-
-/**
- * Folders of VMs that the database does not know. A deletion removes a VM's
- * folder before its row, so they are of a database that was lost, or replaced by
- * an older one: what guests wrote is not thrown away for that.
- */
-async function setForgottenAside(
-  { folders, log }: VmDeps,
-  owned: ReadonlySet<string>,
-): Promise<void> {
-  const folder = `${folders.stateDir}/vms`;
-  await makeDir(folder, 0o711);
-  for (const { name } of [...Deno.readDirSync(folder)]) {
-    if (owned.has(name)) continue;
-    const aside = `${folders.stateDir}/forgotten/${name}-${Date.now()}`;
-    try {
-      await makeDir(`${folders.stateDir}/forgotten`);
-      await Deno.rename(`${folder}/${name}`, aside);
-      log.warn("No VM owns {folder}: it was moved to {aside}", {
-        folder: `${folder}/${name}`,
-        aside,
-      });
-    } catch (error) {
-      log.error("Cannot move {folder} aside: {error}", {
-        folder: `${folder}/${name}`,
-        error,
-      });
-    }
+  if (status === "starting") {
+    const why = "the daemon ended before the machine was started";
+    return exit("start-interrupted", why);
   }
+  return exit("monitor-lost", "its run directory is gone");
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { StopVmInput, WaitFor, WaitVmInput } from "../../api/vms.ts";
+import type { StopVmInput, WaitVmInput } from "../../api/vms.ts";
 import { within } from "../../lib/deadline.ts";
 import { Fault } from "../../lib/fault.ts";
 import { KeyedQueue } from "../../lib/queue.ts";
@@ -17,42 +17,46 @@ import { graceMs } from "./boot_plan.ts";
 import { insertVm, releaseArtifacts, type ResolvedCreate } from "./create.ts";
 import type { VmDeps } from "./deps.ts";
 import type { Live, VmKeeper } from "./keeper.ts";
+import { hostBootId } from "../machines/identity.ts";
+import { NO_RESTART, planAgain, restartPolicy } from "./restart_policy.ts";
+import { type Due, Restarter } from "./restarter.ts";
 import { launchMachine } from "./start.ts";
 import { isLive, nextStatus, type Vm } from "./vm.ts";
 import { removeVmDirs, vmDirs } from "./vm_dirs.ts";
+import { VmWaiter, type Waiting } from "./waiter.ts";
 
-const START_WAIT_SECONDS = 60;
-const WAIT_SECONDS = 3600;
 /** The end of a machine is written down at once, or, on a full disk, later. */
 const SETTLE_MS = 5000;
-
-interface Waiting {
-  readonly wait?: WaitFor;
-  readonly timeout?: number;
-}
 
 export class VmService {
   readonly #deps: VmDeps;
   readonly #keeper: VmKeeper;
   readonly #queue = new KeyedQueue<string>();
   readonly #signal: AbortSignal;
-  readonly #stopped: Promise<void>;
+  readonly #waiter: VmWaiter;
   readonly #autoRemover: AutoRemover;
+  readonly #restarter: Restarter;
 
   /** `signal` ends what still goes on when the daemon stops. */
   constructor(deps: VmDeps, keeper: VmKeeper, signal: AbortSignal) {
     this.#deps = deps;
     this.#keeper = keeper;
     this.#signal = signal;
-    this.#stopped = new Promise((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true })
-    );
+    this.#waiter = new VmWaiter(deps, keeper, signal);
     this.#autoRemover = new AutoRemover(
       deps,
       (vm) => this.#removeIfOver(vm),
       signal,
     );
-    keeper.onEnded((vm) => this.#autoRemover.ended(vm));
+    this.#restarter = new Restarter(
+      deps,
+      (due) => this.#startAgain(due),
+      signal,
+    );
+    keeper.onEnded((vm) => {
+      this.#autoRemover.ended(vm);
+      this.#restarter.planned(vm);
+    });
   }
 
   list(): Vm[] {
@@ -73,6 +77,11 @@ export class VmService {
         })
       );
     }
+  }
+
+  /** Starts by and by what the restart policies say, also of before. */
+  resumeRestarts(): void {
+    this.#restarter.resume();
   }
 
   live(vm: Vm): Live | undefined {
@@ -110,7 +119,7 @@ export class VmService {
     });
     if (input.start === false) return vm;
     try {
-      return await this.#awaitStart(vm, input);
+      return await this.#waiter.started(vm, input);
     } catch (error) {
       const ran = this.#deps.vms.find(vm.name)?.boot?.workload_ms !== undefined;
       if (error instanceof Fault && error.code === "boot-failed" && !ran) {
@@ -126,7 +135,7 @@ export class VmService {
       name,
       () => this.#start(this.get(name), requestedAt),
     );
-    return await this.#awaitStart(vm, waiting);
+    return await this.#waiter.started(vm, waiting);
   }
 
   async stop(input: StopVmInput): Promise<Vm> {
@@ -140,7 +149,7 @@ export class VmService {
     }
     return await this.#queue.run(
       input.name,
-      () => this.#stop(this.get(input.name), input),
+      () => this.#stop(this.get(input.name), input, "stopped"),
     );
   }
 
@@ -148,11 +157,11 @@ export class VmService {
     const vm = await this.#queue.run(input.name, async () => {
       const before = this.get(input.name);
       const ended = isLive(before.status)
-        ? await this.#stop(before, input)
+        ? await this.#stop(before, input, "running")
         : before;
       return await this.#start(ended, new Date());
     });
-    return await this.#awaitStart(vm, input);
+    return await this.#waiter.started(vm, input);
   }
 
   async delete(name: string, force: boolean): Promise<void> {
@@ -176,40 +185,41 @@ export class VmService {
 
   /** Throws `timed-out`; `wrong-state` when it can no longer come true. */
   async wait(input: WaitVmInput): Promise<Vm> {
-    const { name, for: wanted = "stopped", timeout = WAIT_SECONDS } = input;
-    const { id } = this.get(name);
-    return await this.#until(name, timeout, wanted, () => {
-      const vm = this.get(name);
-      if (vm.id !== id) {
-        throw new Fault(
-          "vm-not-found",
-          `Cannot find VM "${name}": it was deleted`,
-        );
-      }
-      const live = isLive(vm.status);
-      if (wanted === "stopped" && vm.status !== "pending") {
-        return live ? undefined : vm;
-      }
-      if (
-        wanted !== "stopped" && vm.status === "running" &&
-        this.#isAsWanted(vm, wanted)
-      ) return vm;
-      if (live) return undefined;
-      throw new Fault(
-        "wrong-state",
-        `Cannot wait until VM "${name}" is ${wanted}: it is ${vm.status}`,
-        { hint: `Start it with volant vm start ${name}` },
-      );
+    return await this.#waiter.until(input);
+  }
+
+  /** By the restart policy, unless somebody decided otherwise meanwhile. */
+  async #startAgain({ id, name, restartAt }: Due): Promise<void> {
+    await this.#queue.run(name, async () => {
+      const vm = this.#deps.vms.find(name);
+      const isStill = vm?.id === id && vm.restartAt === restartAt &&
+        vm.wanted === "running" && !isLive(vm.status) && !vm.deleting;
+      if (!isStill) return;
+      this.#deps.log.info("Starting VM {vm} again", { vm: name });
+      await this.#start(vm, new Date(), vm.restarts).catch((error) => {
+        // Memory or the disk, most likely: it is tried again, ever more seldom.
+        this.#deps.log.error("Cannot start VM {vm} again: {error}", {
+          vm: name,
+          error,
+        });
+        const plan = planAgain(vm.restarts, Date.now());
+        this.#restarter.planned(this.#keeper.plan(this.get(name), plan));
+      });
     });
   }
 
-  async #start(vm: Vm, requestedAt: Date): Promise<Vm> {
+  async #start(vm: Vm, requestedAt: Date, restarts = 0): Promise<Vm> {
     if (vm.deleting) throw halfDeleted(vm);
     nextStatus(vm, "start");
     await this.#keeper.live(vm)?.settled;
+    const bootId = await hostBootId();
     const starting = this.#keeper.become(vm, "start", {
       boot: { requested_at: requestedAt.toISOString() },
       exit: undefined,
+      wanted: "running",
+      bootId,
+      restarts,
+      restartAt: undefined,
     });
     step("start:recorded");
     try {
@@ -227,10 +237,21 @@ export class VmService {
     }
   }
 
-  async #stop(vm: Vm, how: Partial<StopVmInput>): Promise<Vm> {
+  /** `wanted`: what the VM is to be after. */
+  async #stop(
+    vm: Vm,
+    how: Partial<StopVmInput>,
+    wanted: Vm["wanted"],
+  ): Promise<Vm> {
+    const comesBack = vm.wanted === "running" && restartPolicy(vm) !== "no";
+    if (!isLive(vm.status) && comesBack) {
+      const stopped = this.#keeper.plan(vm, NO_RESTART, wanted);
+      step("stop:recorded");
+      return stopped;
+    }
     nextStatus(vm, "stop");
     const live = this.#keeper.live(vm);
-    const stopping = this.#tryBecomeStopping(vm);
+    const stopping = this.#tryBecomeStopping(vm, wanted);
     step("stop:recorded");
     if (live === undefined) return this.#keeper.become(stopping, "failed");
     await this.#end(vm, live, how);
@@ -238,11 +259,12 @@ export class VmService {
   }
 
   /** A disk without room must not keep what fills it running. */
-  #tryBecomeStopping(vm: Vm): Vm {
+  #tryBecomeStopping(vm: Vm, wanted: Vm["wanted"]): Vm {
     try {
-      return this.#keeper.become(vm, "stop");
+      return this.#keeper.become(vm, "stop", { wanted });
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== "disk-full") throw error;
+      if (wanted === "stopped") this.#keeper.stopAsked(vm);
       return vm;
     }
   }
@@ -296,73 +318,6 @@ export class VmService {
       if (vm?.id === id && !isLive(vm.status)) await this.#remove(vm);
     });
   }
-
-  /** Answers when the start got as far as was asked for. */
-  async #awaitStart(
-    { id, name }: Vm,
-    { wait = "running", timeout = START_WAIT_SECONDS }: Waiting,
-  ): Promise<Vm> {
-    if (wait === "none") return this.get(name);
-    return await this.#until(name, timeout, wait, () => {
-      const vm = this.get(name);
-      if (vm.id !== id) {
-        throw new Fault(
-          "vm-not-found",
-          `Cannot find VM "${name}": it was deleted`,
-        );
-      }
-      if (vm.status === "running" && this.#isAsWanted(vm, wait)) return vm;
-      if (isLive(vm.status)) return undefined;
-      // A workload that ran and ended was started; that it failed is its own.
-      if (vm.boot?.workload_ms !== undefined && wait === "running") return vm;
-      throw notStarted(vm);
-    });
-  }
-
-  #isAsWanted(vm: Vm, wanted: "running" | "healthy"): boolean {
-    if (wanted === "running") return true;
-    const health = this.#keeper.live(vm)?.health;
-    return health === "healthy" || health === "none";
-  }
-
-  async #until(
-    name: string,
-    seconds: number,
-    wanted: string,
-    look: () => Vm | undefined,
-  ): Promise<Vm> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const changed = this.#keeper.changed;
-      const vm = look();
-      if (vm !== undefined) return vm;
-      const left = end - performance.now();
-      await within(
-        Promise.race([changed, this.#stopped]),
-        Math.max(left, 0),
-      );
-      if (this.#signal.aborted) throw stopping();
-      if (left <= 0) {
-        throw new Fault(
-          "timed-out",
-          `Cannot wait longer until VM "${name}" is ${wanted}: ${seconds} s are over`,
-          {
-            hint:
-              `Look at volant vm get ${name} and volant vm logs --source console ${name}, or give it more with --timeout`,
-          },
-        );
-      }
-    }
-  }
-}
-
-function notStarted({ name, exit }: Vm): Fault {
-  const why = exit?.detail ?? exit?.cause ?? "its machine is gone";
-  return new Fault("boot-failed", `Cannot start VM "${name}": ${why}`, {
-    hint:
-      `To keep its logs, create it with --no-start and start it; then volant vm logs --source console ${name}`,
-    details: { cause: exit?.cause ?? null, status: exit?.status ?? null },
-  });
 }
 
 function halfDeleted({ name }: Vm): Fault {
@@ -370,13 +325,5 @@ function halfDeleted({ name }: Vm): Fault {
     "wrong-state",
     `Cannot start VM "${name}": its deletion has begun`,
     { hint: `Finish it: volant vm delete ${name}` },
-  );
-}
-
-function stopping(): Fault {
-  return new Fault(
-    "daemon-unavailable",
-    "Cannot wait any longer: the daemon stops",
-    { hint: "Ask again when it runs" },
   );
 }

@@ -15,7 +15,8 @@ import type { BootPhases, VmConfig, VmExit, VmStatus } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
 import type { NetworkLease } from "../networks/network.ts";
 
-export type VmMove = "start" | "up" | "stop" | "ended" | "failed";
+/** `found`: a machine runs that the record knew nothing of. */
+export type VmMove = "start" | "found" | "up" | "stop" | "ended" | "failed";
 
 export interface Vm {
   /** Never given to another VM, not even after this one's end. */
@@ -31,6 +32,14 @@ export interface Vm {
   readonly kernelCmdline: string;
   readonly boot: BootPhases | undefined;
   readonly exit: VmExit | undefined;
+  /** What was last asked for, whatever became of it since. */
+  readonly wanted: "running" | "stopped";
+  /** Boot id of the host at the last start; empty: unknown, or none yet. */
+  readonly bootId: string;
+  /** Starts by the restart policy, in a row. */
+  readonly restarts: number;
+  /** When the restart policy starts it again; undefined: it does not. */
+  readonly restartAt: string | undefined;
   /** Its deletion has begun; what is left of it is only good for removal. */
   readonly deleting: boolean;
   readonly createdAt: string;
@@ -45,7 +54,7 @@ export interface VmArtifacts {
 
 /** Every move a VM can make. A pair not listed here cannot happen. */
 const MOVES: Record<VmStatus, Partial<Record<VmMove, VmStatus>>> = {
-  pending: { start: "starting" },
+  pending: { start: "starting", found: "starting" },
   starting: {
     up: "running",
     stop: "stopping",
@@ -59,8 +68,8 @@ const MOVES: Record<VmStatus, Partial<Record<VmMove, VmStatus>>> = {
   },
   paused: { stop: "stopping", ended: "stopped", failed: "crashed" },
   stopping: { stop: "stopping", ended: "stopped", failed: "crashed" },
-  stopped: { start: "starting" },
-  crashed: { start: "starting" },
+  stopped: { start: "starting", found: "starting" },
+  crashed: { start: "starting", found: "starting" },
 };
 
 /** Whether there may be a machine for a VM of this status. */
