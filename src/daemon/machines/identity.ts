@@ -21,7 +21,7 @@ export function hostBootId(): Promise<string> {
 
 /** Whether that very process is there and not a zombie. */
 export async function isAlive(
-  { pid, start }: ProcessIdentity,
+  { pid, start, exe }: ProcessIdentity,
 ): Promise<boolean> {
   const stat = await readTextIfThere(`/proc/${pid}/stat`).catch(() =>
     // The process went while it was read (ESRCH).
@@ -29,7 +29,26 @@ export async function isAlive(
   );
   if (stat === undefined) return false;
   const [state, startTime] = statFields(stat);
-  return startTime === start && state !== "Z" && state !== "X";
+  if (startTime !== start || state === "Z" || state === "X") return false;
+  return exe === undefined || await mayRun(pid, exe);
+}
+
+/** Whether the process runs that executable, as far as that can be told. */
+async function mayRun(pid: number, exe: string): Promise<boolean> {
+  try {
+    const runs = plainPath(await Deno.readLink(`/proc/${pid}/exe`));
+    // Where the monitor may not read that link, it knows the path it executed.
+    return runs === plainPath(exe) ||
+      runs === await Deno.realPath(exe).catch(() => undefined);
+  } catch {
+    // Another user's, or it is just ending: its start time has to do.
+    return true;
+  }
+}
+
+/** A file that was replaced since is marked so by the kernel. */
+function plainPath(exe: string): string {
+  return exe.replace(/ \(deleted\)$/, "");
 }
 
 /** State and start time out of `/proc/PID/stat` (proc(5)). */

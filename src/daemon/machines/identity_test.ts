@@ -12,3 +12,12 @@ Deno.test("isAlive() tells a process from another that got its pid", async () =>
   assert.equal(await isAlive({ pid: Deno.pid, start }), true);
   assert.equal(await isAlive({ pid: Deno.pid, start: start + 1 }), false);
 });
+
+Deno.test("isAlive() does not take another program for the one that was meant", async () => {
+  const [, start] = statFields(Deno.readTextFileSync("/proc/self/stat"));
+  const self = { pid: Deno.pid, start };
+  const exe = Deno.readLinkSync("/proc/self/exe");
+  assert.equal(await isAlive({ ...self, exe }), true);
+  assert.equal(await isAlive({ ...self, exe: `${exe} (deleted)` }), true);
+  assert.equal(await isAlive({ ...self, exe: "/usr/bin/qemu" }), false);
+});

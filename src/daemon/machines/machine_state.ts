@@ -13,6 +13,8 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Start time in clock ticks since the host's boot. */
   readonly start: number;
+  /** Path of its executable, where it is known. */
+  readonly exe?: string;
 }
 
 export const GUEST_STATES = [
@@ -82,9 +84,10 @@ export function parseMachineState(text: string): MachineState {
   };
   const identity = (who: string) => {
     const pid = number(`${who}_pid`);
-    return pid === undefined || pid <= 0
-      ? undefined
-      : { pid, start: number(`${who}_start`) ?? 0 };
+    if (pid === undefined || pid <= 0) return undefined;
+    const exe = words.get(`${who}_exe`);
+    const start = number(`${who}_start`) ?? 0;
+    return { pid, start, ...(exe && { exe }) };
   };
   return {
     bootId: words.get("boot_id") ?? "",
