@@ -9,7 +9,9 @@
 import { createHash } from "node:crypto";
 import { imagesMeant, meantBy, notChosen } from "./image_choice.ts";
 import type { ImageFiles } from "./image_files.ts";
-import { damaged, mismatch, quoted } from "./image_problem.ts";
+import { checkedLayers, checkPlatform } from "./image_opening.ts";
+import { quoted } from "../../archive/problem.ts";
+import { damaged, mismatch } from "./image_problem.ts";
 import {
   configSchema,
   type DockerManifest,
@@ -17,7 +19,6 @@ import {
   readBlobDocument,
   readDocument,
 } from "./image_schema.ts";
-import { checkedLayers, checkPlatform } from "./layout.ts";
 import {
   hostPlatform,
   type LayerBlob,

@@ -6,9 +6,10 @@
  */
 
 import { openRegularFile } from "../../lib/files.ts";
-import { type ByteInput, truncated } from "./byte_source.ts";
-import { damaged, ImageProblem, quoted } from "./image_problem.ts";
-import { TarReader } from "./tar_reader.ts";
+import { type ByteInput, truncated } from "../../archive/byte_source.ts";
+import { quoted } from "../../archive/problem.ts";
+import { damaged, ImageProblem } from "./image_problem.ts";
+import { TarReader } from "../../archive/tar_reader.ts";
 
 /** The bytes of one file; `chunks` gives them anew each time it is called. */
 export interface FileBytes {

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { ArchiveProblem } from "../../archive/problem.ts";
 import { Fault, type FaultCode } from "../../lib/fault.ts";
 
 export type ImageFaultCode = Extract<
@@ -57,10 +58,28 @@ export async function reading<Result>(
 }
 
 export function imageFault(what: string, error: unknown): unknown {
-  if (!(error instanceof ImageProblem)) return error;
-  return new Fault(error.code, `Cannot read ${what}: ${error.message}`, {
-    cause: error.cause ?? error,
-    hint: error.hint,
+  const problem = problemOf(error);
+  if (problem === undefined) return error;
+  return new Fault(problem.code, `Cannot read ${what}: ${problem.message}`, {
+    cause: problem.cause ?? error,
+    hint: problem.hint,
+  });
+}
+
+/** What is wrong with the image, also where its archives are; else undefined. */
+export function problemOf(error: unknown): ImageProblem | undefined {
+  if (error instanceof ImageProblem) return error;
+  if (!(error instanceof ArchiveProblem)) return undefined;
+  const { kind, message, cause } = error;
+  if (kind === "unknown") {
+    return new ImageProblem("not-supported", message, {
+      cause,
+      hint: "Build the image again without it, with GNU tar or Docker",
+    });
+  }
+  return new ImageProblem("invalid-image", message, {
+    cause,
+    hint: "Copy or build the image again",
   });
 }
 
@@ -81,12 +100,4 @@ export async function writing<Result>(
       hint: error.hint ?? "Build the image again without it",
     });
   }
-}
-
-/** A name or word out of an image, fit for a message. */
-export function quoted(binary: string): string {
-  const bytes = Uint8Array.from(binary, (each) => each.charCodeAt(0));
-  const text = new TextDecoder().decode(bytes);
-  const short = text.length > 120 ? `${text.slice(0, 120)}...` : text;
-  return `"${short.replaceAll(/\p{Cc}/gu, "?")}"`;
 }

@@ -8,8 +8,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { ByteSource } from "./byte_source.ts";
-import { imageFault, ImageProblem } from "./image_problem.ts";
+import { ByteSource } from "../../archive/byte_source.ts";
+import { imageFault, problemOf } from "./image_problem.ts";
 import {
   type LayerRecord,
   type Leaf,
@@ -19,7 +19,7 @@ import {
 import { layerTar } from "./layer_stream.ts";
 import { Budget, LIMITS, type Limits } from "./limits.ts";
 import type { LayerBlob } from "./opened_image.ts";
-import { TarReader } from "./tar_reader.ts";
+import { TarReader } from "../../archive/tar_reader.ts";
 
 export interface ReadingOptions<Data> {
   /** The image, for messages. */
@@ -136,8 +136,7 @@ export class LayerReading<Data> {
 
   /** Bytes that make no sense are mostly not those the digest names. */
   async #rootCause(index: number, error: unknown): Promise<unknown> {
-    const isDamage = error instanceof ImageProblem &&
-      error.code === "invalid-image";
+    const isDamage = problemOf(error)?.code === "invalid-image";
     const layer = this.#layers[index];
     if (!isDamage || layer === undefined) return error;
     try {

@@ -7,10 +7,11 @@
  */
 
 import type { DeviceNode, PipeNode, SymlinkNode } from "../erofs/tree.ts";
-import { damaged, quoted } from "./image_problem.ts";
+import { quoted } from "../../archive/problem.ts";
+import { damaged } from "./image_problem.ts";
 import type { Budget } from "./limits.ts";
-import { xattrCost } from "./pax.ts";
-import type { TarEntry } from "./tar_reader.ts";
+import { xattrCost } from "../../archive/pax.ts";
+import type { TarEntry } from "../../archive/tar_reader.ts";
 
 /** A file of a tree in the making; its content may come later. */
 export interface OpenFile<Data> extends Owned {

@@ -7,11 +7,11 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { createGunzip } from "node:zlib";
-import { ByteSource } from "./byte_source.ts";
-import { decoded, DECODER_CHUNK_BYTES } from "./decoder.ts";
+import { ByteSource } from "../../archive/byte_source.ts";
+import { decoded, DECODER_CHUNK_BYTES } from "../../archive/decoder.ts";
 import { damaged, mismatch } from "./image_problem.ts";
 import type { Budget } from "./limits.ts";
-import { unzstd } from "./zstd_frames.ts";
+import { unzstd } from "../../archive/zstd_frames.ts";
 
 const DIGEST_REGEXP =
   /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
@@ -72,8 +72,9 @@ async function* unpacked(
   try {
     const start = await source.peek(4);
     if (start[0] === 0x1f && start[1] === 0x8b) yield* gunzipped(source);
-    else if (isZstd(start)) yield* unzstd(source, budget);
-    else yield* rest(source);
+    else if (isZstd(start)) {
+      yield* unzstd(source, () => budget.spend("frames", 1));
+    } else yield* rest(source);
   } finally {
     await source.close();
   }

@@ -9,7 +9,8 @@
 
 import { Pauses } from "../erofs/pauses.ts";
 import type { DirectoryNode, SymlinkNode } from "../erofs/tree.ts";
-import { damaged, quoted } from "./image_problem.ts";
+import { quoted } from "../../archive/problem.ts";
+import { damaged } from "./image_problem.ts";
 import {
   DEPTH_MAX,
   type LayerRecord,

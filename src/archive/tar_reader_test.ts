@@ -5,8 +5,8 @@ import {
   tar,
   type TarFile,
   tarParts,
-} from "../../../tests/harness/tar.ts";
-import { collect, once } from "../testing.ts";
+} from "../../tests/harness/tar.ts";
+import { collect, once } from "../builder/testing.ts";
 import { ByteSource } from "./byte_source.ts";
 import { type TarEntry, TarReader } from "./tar_reader.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { damaged } from "./image_problem.ts";
+import { damaged } from "./problem.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 

@@ -7,7 +7,7 @@
  */
 
 import type { ByteInput } from "./byte_source.ts";
-import { damaged } from "./image_problem.ts";
+import { damaged } from "./problem.ts";
 import type { PaxRecords } from "./pax.ts";
 import { paxInteger } from "./pax.ts";
 import { binary, BLOCK_BYTES, tarNumber } from "./tar_header.ts";
@@ -16,15 +16,17 @@ export interface Sparse {
   /** Size of the file with its holes. */
   readonly size: number;
   readonly parts: readonly Part[];
+  /** Bytes of all parts. */
+  readonly stored: number;
 }
 
-interface Part {
+export interface Part {
   readonly offset: number;
   readonly length: number;
 }
 
 /** More than any file in use has; each takes memory. */
-const PARTS_MAX = 100_000;
+export const PARTS_MAX = 100_000;
 
 const ZEROS = new Uint8Array(64 * 1024);
 
@@ -146,7 +148,8 @@ function checked(
     end = offset + length;
     if (length > 0) parts.push({ offset, length });
   }
-  return { size, parts };
+  const stored = parts.reduce((total, { length }) => total + length, 0);
+  return { size, parts, stored };
 }
 
 function checkCount(count: number): void {

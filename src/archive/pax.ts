@@ -6,7 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { damaged, quoted } from "./image_problem.ts";
+import { damaged, quoted } from "./problem.ts";
 
 export interface PaxRecords {
   /** Keys and values are binary strings; the last of a key counts. */

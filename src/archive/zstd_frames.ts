@@ -10,8 +10,7 @@
 import { createZstdDecompress } from "node:zlib";
 import type { ByteSource } from "./byte_source.ts";
 import { decoded, DECODER_CHUNK_BYTES } from "./decoder.ts";
-import { damaged } from "./image_problem.ts";
-import type { Budget } from "./limits.ts";
+import { damaged } from "./problem.ts";
 
 const FRAME_MAGIC = 0xfd2fb528;
 
@@ -31,13 +30,13 @@ const FRAME_CONTENT_BYTES = 128;
 
 export async function* unzstd(
   source: ByteSource,
-  budget: Budget,
+  onFrame: () => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   let contentBytes = 0;
   for (let frames = 1;; frames++) {
     const start = await source.take(4);
     if (start === undefined) return;
-    budget.spend("frames", 1);
+    onFrame();
     if (frames > FREE_FRAMES + contentBytes / FRAME_CONTENT_BYTES) {
       throw damaged("its Zstandard stream has more pieces than content");
     }

@@ -8,7 +8,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { damaged } from "./image_problem.ts";
+import { damaged } from "./problem.ts";
 
 export const BLOCK_BYTES = 512;
 

@@ -4,13 +4,14 @@
  * attributes. Written by hand because the readers to be had take every PAX
  * value for UTF-8, which changes the bytes of a `security.capability`.
  *
- * It knows archives only: what a name means in an image is for `layer_records`.
+ * It knows archives only: what a name means, and which one may be trusted, is
+ * for the caller.
  *
  * @module
  */
 
 import type { ByteInput } from "./byte_source.ts";
-import { damaged, ImageProblem } from "./image_problem.ts";
+import { ArchiveProblem, damaged } from "./problem.ts";
 import {
   NO_RECORDS,
   parsePax,
@@ -19,7 +20,13 @@ import {
   paxTime,
   paxXattrs,
 } from "./pax.ts";
-import { filled, gnuSparse, paxSparse, type Sparse } from "./sparse.ts";
+import {
+  filled,
+  gnuSparse,
+  type Part,
+  paxSparse,
+  type Sparse,
+} from "./sparse.ts";
 import {
   binary,
   BLOCK_BYTES,
@@ -54,8 +61,12 @@ export interface TarEntry {
   readonly size: number;
   /** Bytes of it that are not in the archive. */
   readonly holes: number;
+  /** Where the bytes lie that are in the archive; undefined: all are. */
+  readonly parts: readonly Part[] | undefined;
   /** Once, and only until the next entry is asked for. */
   content(): AsyncIterable<Uint8Array>;
+  /** As `content`, without the holes: the bytes of the parts, in their order. */
+  stored(): AsyncIterable<Uint8Array>;
 }
 
 const KINDS: Readonly<Record<string, TarKind>> = {
@@ -168,10 +179,9 @@ export class TarReader {
     const { pax } = announced;
     const kind = KINDS[header.flag];
     if (kind === undefined) {
-      throw new ImageProblem(
-        "not-supported",
+      throw new ArchiveProblem(
+        "unknown",
         `it holds an entry of the unknown type ${JSON.stringify(header.flag)}`,
-        { hint: "Build the image again without it, with GNU tar or Docker" },
       );
     }
     const name = pax.values.get("GNU.sparse.name") ?? pax.values.get("path") ??
@@ -209,6 +219,8 @@ export class TarReader {
         sparse === undefined
           ? this.#content(size)
           : filled(sparse, (length) => this.#content(length)),
+      parts: sparse?.parts,
+      stored: () => this.#content(sparse?.stored ?? size),
     };
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { Readable, type Transform } from "node:stream";
-import { ImageProblem } from "./image_problem.ts";
+import { damaged } from "./problem.ts";
 
 /** What decoders give at once: fewer, larger chunks are faster. */
 export const DECODER_CHUNK_BYTES = 256 * 1024;
@@ -25,10 +25,7 @@ export async function* decoded(
     for await (const chunk of input.pipe(decoder)) yield chunk;
   } catch (cause) {
     if (inputError !== undefined) throw inputError;
-    throw new ImageProblem("invalid-image", "it cannot be decompressed", {
-      cause,
-      hint: "Copy or build the image again",
-    });
+    throw damaged("it cannot be decompressed", cause);
   } finally {
     input.destroy();
   }
