@@ -1,14 +1,15 @@
 /**
  * The QEMU command of a boot, as a pure function.
  *
- * The machine is `microvm`: no firmware, no PCI, no ACPI, virtio over MMIO. Each
- * stream of the guest is one UART on a descriptor that the monitor inherits to
- * QEMU, so there is no socket file to find, to race for or to leave behind.
+ * Each stream of the guest is one UART on a descriptor that the monitor inherits
+ * to QEMU, so there is no socket file to find, to race for or to leave behind.
+ * What depends on the board stands in its model.
  *
  * @module
  */
 
 import type { BootSpec } from "../hypervisor.ts";
+import type { MachineModel } from "./machine_model.ts";
 
 /** Descriptors of the VMM; the monitor puts them there. */
 export const DESCRIPTORS = {
@@ -23,6 +24,7 @@ export const DESCRIPTORS = {
 export interface QemuHost {
   readonly path: string;
   readonly accelerator: "kvm" | "tcg";
+  readonly model: MachineModel;
   /** Rate of the host's time stamp counter; needed without KVM. */
   readonly tscKhz: number;
 }
@@ -44,8 +46,7 @@ export function qemuCommand(host: QemuHost, spec: BootSpec): string[] {
     // No child processes, no new privileges, no obsolete system calls.
     "-sandbox",
     "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-    "-M",
-    "microvm,x-option-roms=off,pit=on,pic=on,rtc=on,acpi=off,isa-serial=off",
+    ...host.model.words,
     "-accel",
     host.accelerator,
     "-cpu",
@@ -63,8 +64,8 @@ export function qemuCommand(host: QemuHost, spec: BootSpec): string[] {
     "-append",
     qemuCommandLine(host, spec),
     ...uarts(spec),
-    ...disks(spec),
-    ...nic(spec),
+    ...disks(host.model, spec),
+    ...nic(host.model, spec),
   ];
 }
 
@@ -76,8 +77,7 @@ export function qemuCommandLine(host: QemuHost, spec: BootSpec): string {
     // A triple fault ends QEMU (-no-reboot), after a panic too.
     "reboot=t",
     "panic=-1",
-    // This machine has none; the kernel need not look for it.
-    "acpi=off",
+    ...host.model.kernelWords,
     ...(host.accelerator === "kvm" ? [] : tcgWords(host.tscKhz)),
     ...spec.kernelArgs,
   ].join(" ");
@@ -110,7 +110,7 @@ function uarts(spec: BootSpec): string[] {
   });
 }
 
-function disks(spec: BootSpec): string[] {
+function disks({ virtioSuffix }: MachineModel, spec: BootSpec): string[] {
   return spec.disks.flatMap(({ path, format, readOnly }, index) => [
     "-drive",
     [
@@ -123,11 +123,14 @@ function disks(spec: BootSpec): string[] {
       `file=${escapeCommas(path)}`,
     ].join(","),
     "-device",
-    `virtio-blk-device,drive=disk${index}`,
+    `virtio-blk-${virtioSuffix},drive=disk${index}`,
   ]);
 }
 
-function nic({ nic }: BootSpec): string[] {
+function nic(
+  { virtioSuffix, nicProperties }: MachineModel,
+  { nic }: BootSpec,
+): string[] {
   if (nic === undefined) return [];
   return [
     "-netdev",
@@ -135,7 +138,10 @@ function nic({ nic }: BootSpec): string[] {
       ? `stream,id=net0,addr.type=fd,addr.str=${DESCRIPTORS.network}`
       : `tap,id=net0,fd=${DESCRIPTORS.network}`,
     "-device",
-    `virtio-net-device,netdev=net0,mac=${nic.mac}`,
+    [
+      `virtio-net-${virtioSuffix},netdev=net0,mac=${nic.mac}`,
+      ...nicProperties,
+    ].join(","),
   ];
 }
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import type { BootSpec } from "../hypervisor.ts";
-import { qemuCommand, type QemuHost } from "./command.ts";
+import { qemuCommand, qemuCommandLine, type QemuHost } from "./command.ts";
+import { MACHINE_MODELS } from "./machine_models.ts";
 
 const host: QemuHost = {
   path: "/usr/bin/qemu-system-x86_64",
   accelerator: "tcg",
+  model: MACHINE_MODELS.microvm,
   tscKhz: 2_300_000,
 };
 
@@ -75,4 +77,35 @@ Deno.test("qemuCommand() joins the NIC with its companion's descriptor", () => {
   assert.deepEqual(after(words, "-netdev"), [
     "stream,id=net0,addr.type=fd,addr.str=13",
   ]);
+});
+
+Deno.test("qemuCommand() puts the devices on the bus of the machine model", () => {
+  const nic = {
+    kind: "tap" as const,
+    mac: "02:00:00:00:00:01",
+    tapName: "vbr0-1",
+  };
+  const virtio = (machine: keyof typeof MACHINE_MODELS) => {
+    const model = MACHINE_MODELS[machine];
+    const words = qemuCommand({ ...host, model }, { ...spec, nic });
+    return after(words, "-device").filter((word) => word.startsWith("virtio"));
+  };
+  assert.deepEqual(virtio("microvm"), [
+    "virtio-blk-device,drive=disk0",
+    "virtio-net-device,netdev=net0,mac=02:00:00:00:00:01",
+  ]);
+  assert.deepEqual(virtio("q35"), [
+    "virtio-blk-pci-non-transitional,drive=disk0",
+    "virtio-net-pci-non-transitional,netdev=net0,mac=02:00:00:00:00:01,romfile=",
+  ]);
+});
+
+Deno.test("a guest with ACPI keeps its timers, looks for it, and powers off by it", () => {
+  const model = MACHINE_MODELS.q35;
+  // Sleeps in a guest with ACPI and without this timer never end.
+  assert.doesNotMatch(qemuCommandLine({ ...host, model }, spec), /nolapic/);
+  assert.doesNotMatch(qemuCommandLine({ ...host, model }, spec), /acpi=off/);
+  assert.equal(model.ports.off, "poweroff");
+  assert.match(qemuCommandLine(host, spec), /acpi=off/);
+  assert.equal(MACHINE_MODELS.microvm.ports.off, "reset");
 });

@@ -22,13 +22,13 @@ import {
   qemuCommandLine,
   type QemuHost,
 } from "./command.ts";
+import type { MachineModel } from "./machine_model.ts";
+import { MACHINE_MODELS, type QemuMachine } from "./machine_models.ts";
 import { checkPvhKernel } from "./pvh_kernel.ts";
-
-/** ` virtio_mmio.device=512@0xfeb00e00:12`, one for each device of microvm. */
-const MMIO_WORD_BYTES = 40;
 
 export interface QemuOptions {
   readonly monitorPath: string;
+  readonly machine: QemuMachine;
   /** Finds QEMU; throws `hypervisor-unavailable`. */
   readonly find: () => Promise<{ path: string; version: string }>;
   /** Whether a guest really boots on this host's KVM; asked once. */
@@ -50,9 +50,14 @@ class Qemu implements Hypervisor {
     this.#options = options;
   }
 
+  get #model(): MachineModel {
+    return MACHINE_MODELS[this.#options.machine];
+  }
+
   async probe(): Promise<HypervisorInfo> {
     const { version, accelerator, path } = await this.#host();
-    return { name: this.name, version, accelerator, path };
+    const { machine } = this.#options;
+    return { name: this.name, version, machine, accelerator, path };
   }
 
   checkKernel(path: string): Promise<void> {
@@ -60,11 +65,7 @@ class Qemu implements Hypervisor {
   }
 
   ports(): Promise<GuestPorts> {
-    return Promise.resolve({
-      control: "/dev/ttyS1",
-      output: "/dev/ttyS2",
-      off: "reset",
-    });
+    return Promise.resolve(this.#model.ports);
   }
 
   async commandLine(spec: BootSpec): Promise<string> {
@@ -72,7 +73,8 @@ class Qemu implements Hypervisor {
   }
 
   commandLineExtra({ disks, nic }: BootSpec): number {
-    return (disks.length + (nic === undefined ? 0 : 1)) * MMIO_WORD_BYTES;
+    const count = disks.length + (nic === undefined ? 0 : 1);
+    return count * this.#model.deviceWordBytes;
   }
 
   async launch(spec: BootSpec, signal: AbortSignal): Promise<Machine> {
@@ -122,7 +124,13 @@ class Qemu implements Hypervisor {
     const { path, version } = await this.#options.find();
     const kvm = await this.#options.kvmWorks(path);
     const tscKhz = kvm ? 0 : await this.#options.tscKhz();
-    return { path, version, accelerator: kvm ? "kvm" : "tcg", tscKhz };
+    return {
+      path,
+      version,
+      accelerator: kvm ? "kvm" : "tcg",
+      model: this.#model,
+      tscKhz,
+    };
   }
 }
 
