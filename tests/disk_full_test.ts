@@ -57,6 +57,24 @@ start
 rm "$FOLDER/state/filler"
 "$VOLANT" vm wait --timeout 30s b || echo "status $?"
 "$VOLANT" vm delete --force b
+echo "== read-only"
+kill $daemon; wait $daemon || true
+mount -o remount,ro "$FOLDER/state"
+"$VOLANT" daemon 2>&1 || echo "status $?"
+mount -o remount,rw "$FOLDER/state"
+echo "== damaged"
+start
+"$VOLANT" vm create c --manifest "$MANIFEST" --network none --no-start
+kill $daemon; wait $daemon || true
+printf 'no database' | dd of="$FOLDER/state/volant.db" conv=notrunc 2>/dev/null
+fill
+before=$(sha256sum "$FOLDER"/state/volant.db*)
+"$VOLANT" daemon 2>&1 || echo "status $?"
+[ "$before" = "$(sha256sum "$FOLDER"/state/volant.db*)" ] && echo untouched
+rm "$FOLDER/state/filler"
+start
+"$VOLANT" vm list -q
+"$VOLANT" vm delete c
 echo "== left"
 ls -A "$FOLDER/state/artifacts/incoming" "$FOLDER/state/artifacts/sha256" "$FOLDER/state/vms"
 `;
@@ -84,8 +102,9 @@ Deno.test("a full disk is one clear error, leaves nothing, and ends with room", 
     }).output();
     const [out, err] = [stdout, stderr].map((b) => new TextDecoder().decode(b));
     assert.equal(code, 0, `${out}\n${err}`);
-    const [, full = "", room = "", booting = "", restarted = "", left = ""] =
-      out?.split(/^== \w+$/m) ?? [];
+    const [, full = "", room = "", booting = "", restarted = "", ...more] =
+      out?.split(/^== [\w-]+$/m) ?? [];
+    const [readOnly = "", damaged = "", left = ""] = more;
     assert.match(full, /^status 74$/m);
     assert.match(full, /^\[\]$/m);
     assert.match(err ?? "", /^error: Cannot .*no space is left/m);
@@ -94,6 +113,9 @@ Deno.test("a full disk is one clear error, leaves nothing, and ends with room", 
     assert.match(booting, /b is running/, "it is known to run, if late");
     assert.match(restarted, /^b$/m, "a daemon serves on a full disk");
     assert.match(restarted, /crashed[^]*status 70/, "its end is written later");
+    assert.match(readOnly, /its file system is read-only[^]*status 74/);
+    assert.ok(readOnly.includes(`${folder}/state`), "it names the folder");
+    assert.match(damaged, /no space is left[^]*status 74\nuntouched\nc\n/);
     assert.doesNotMatch(left, /[0-9a-f]{64}/);
   } finally {
     await Deno.remove(folder, { recursive: true });

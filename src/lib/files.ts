@@ -147,7 +147,9 @@ export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw storageFault(error, "remove", path);
+    }
   }
 }
 
@@ -162,7 +164,7 @@ export async function readTextIfThere(
   }
 }
 
-/** Turns the errors of a full or read-only disk into faults; others unchanged. */
+/** Turns the errors of a full, read-only or failing disk into faults; others unchanged. */
 export function storageFault(
   error: unknown,
   verb: string,
@@ -170,7 +172,9 @@ export function storageFault(
 ): unknown {
   const text = error instanceof Error ? error.message : String(error);
   if (
-    /os error 28|ENOSPC|os error 122|EDQUOT|database or disk is full/.test(text)
+    /os error 28\b|ENOSPC|os error 122\b|EDQUOT|database or disk is full/.test(
+      text,
+    )
   ) {
     return new Fault(
       "disk-full",
@@ -178,11 +182,25 @@ export function storageFault(
       { cause: error, hint: `Make room there (df -h "${path}") and try again` },
     );
   }
-  if (/os error 30|EROFS/.test(text)) {
+  if (/os error 30\b|EROFS/.test(text)) {
     return new Fault(
-      "disk-full",
+      "disk-read-only",
       `Cannot ${verb} "${path}": its file system is read-only`,
-      { cause: error, hint: "Mount it read-write, or set VOLANT_STATE_DIR" },
+      {
+        cause: error,
+        hint:
+          "Mount it read-write (mount -o remount,rw) after a look at dmesg, or set VOLANT_STATE_DIR",
+      },
+    );
+  }
+  if (/os error 5\b|EIO/.test(text)) {
+    return new Fault(
+      "disk-failed",
+      `Cannot ${verb} "${path}": the disk failed`,
+      {
+        cause: error,
+        hint: "Look at the kernel's log (dmesg) for what the disk said",
+      },
     );
   }
   if (error instanceof Deno.errors.PermissionDenied) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isDiskFault } from "./fault.ts";
 import {
   checkPassable,
   makeDir,
@@ -99,9 +100,21 @@ Deno.test("checkPassable() names the folder that is closed", () =>
     await checkPassable(`${folder}/state`);
   }));
 
-Deno.test("storageFault() knows a full disk from other errors", () => {
-  const full = storageFault(new Error("x (os error 28)"), "write", "/f");
-  assert.equal((full as { code?: string }).code, "disk-full");
-  const other = new Error("else");
-  assert.equal(storageFault(other, "write", "/f"), other);
+Deno.test("storageFault() knows what is wrong with a disk", () => {
+  const codes: Record<string, string> = {
+    "x (os error 28)": "disk-full",
+    "x (os error 122)": "disk-full",
+    "database or disk is full": "disk-full",
+    "x (os error 30)": "disk-read-only",
+    "x (os error 5)": "disk-failed",
+  };
+  for (const [text, code] of Object.entries(codes)) {
+    const fault = storageFault(new Error(text), "write", "/f");
+    assert.ok(isDiskFault(fault), text);
+    assert.equal(fault.code, code);
+  }
+  for (const text of ["else", "x (os error 2)", "x (os error 54)"]) {
+    const other = new Error(text);
+    assert.equal(storageFault(other, "write", "/f"), other);
+  }
 });

@@ -12,8 +12,15 @@
  */
 
 import { Fault } from "../../lib/fault.ts";
-import { makeDir, removeIfThere, syncDir } from "../../lib/files.ts";
+import {
+  makeDir,
+  removeIfThere,
+  storageFault,
+  syncDir,
+} from "../../lib/files.ts";
+import { step } from "../../lib/step.ts";
 import { DOWNLOAD_RULES } from "./download.ts";
+import { Leftovers } from "./leftovers.ts";
 import { sourceOf, takeIn } from "./source.ts";
 import type { DownloadRules } from "./transfer.ts";
 
@@ -32,6 +39,7 @@ export class ArtifactStore {
   /** How many imports of a digest were not released yet. */
   readonly #holds = new Map<string, number>();
   readonly #removals = new Map<string, Promise<void>>();
+  readonly #leftovers = new Leftovers();
 
   constructor(stateDir: string, rules: DownloadRules = DOWNLOAD_RULES) {
     this.#folder = `${stateDir}/artifacts`;
@@ -82,11 +90,12 @@ export class ArtifactStore {
         rules: this.#rules,
         signal,
       });
+      step("artifacts:taken-in");
       checkDigest(digest, { wanted, shown: source.shown });
       await this.#place(incoming, digest);
       return digest;
     } finally {
-      await removeIfThere(incoming);
+      await this.#leftovers.remove(incoming, () => removeIfThere(incoming));
     }
   }
 
@@ -96,8 +105,18 @@ export class ArtifactStore {
     await this.releaseUnused(digest, isUsed);
   }
 
-  /** Removes an artifact that a deleted VM used, if nobody else needs it. */
+  /**
+   * Removes an artifact that a deleted VM used, if nobody else needs it; later,
+   * where the disk fails.
+   */
   async releaseUnused(digest: string, isUsed: IsUsed): Promise<void> {
+    await this.#leftovers.remove(
+      digest,
+      () => this.#removeUnused(digest, isUsed),
+    );
+  }
+
+  async #removeUnused(digest: string, isUsed: IsUsed): Promise<void> {
     // An import that waits for its end puts the file in place after it.
     const begun = this.#removals.get(digest);
     if (begun !== undefined) return await begun;
@@ -106,6 +125,7 @@ export class ArtifactStore {
       .finally(() => this.#removals.delete(digest));
     this.#removals.set(digest, removal);
     await removal;
+    step("artifacts:removed");
   }
 
   /** Removes what neither a VM nor a plugin uses and no import holds. */
@@ -123,10 +143,21 @@ export class ArtifactStore {
   }
 
   async #place(incoming: string, digest: string): Promise<void> {
+    const path = this.path(digest);
     await this.#hold(digest, async () => {
-      await Deno.rename(incoming, this.path(digest));
-      // A record that names it must not outlive its name.
-      await syncDir(`${this.#folder}/sha256`);
+      const isNew = await Deno.lstat(path).then(() => false, () => true);
+      try {
+        await Deno.rename(incoming, path);
+        // A record that names it must not outlive its name.
+        await syncDir(`${this.#folder}/sha256`);
+      } catch (error) {
+        // Else it would be nobody's: it goes with what came in.
+        if (isNew && this.#holds.get(digest) === 1) {
+          await Deno.rename(path, incoming).catch(() => {});
+        }
+        throw storageFault(error, "write", path);
+      }
+      step("artifacts:placed");
       return true;
     });
   }

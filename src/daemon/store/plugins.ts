@@ -4,10 +4,9 @@
  * @module
  */
 
-import type { SQLOutputValue } from "node:sqlite";
 import { storageFault } from "../../lib/files.ts";
 import type { Plugin } from "../plugins/plugin.ts";
-import type { Database } from "./database.ts";
+import type { Database, Row } from "./database.ts";
 
 export type NewPlugin = Pick<
   Plugin,
@@ -39,6 +38,11 @@ export class PluginStore {
       now,
       now,
     );
+  }
+
+  /** Throws `disk-failed` if nothing can be written, as the file is gone. */
+  checkThere(): void {
+    this.#database.checkThere();
   }
 
   find(name: string): Plugin | undefined {
@@ -88,7 +92,7 @@ export class PluginStore {
 }
 
 /** The column says whether it is enabled; the manifest is made to agree. */
-function record(row: Record<string, SQLOutputValue>): Plugin {
+function record(row: Row): Plugin {
   const enabled = row["enabled"] === 1;
   return {
     name: String(row["name"]),

@@ -4,12 +4,16 @@
  * @module
  */
 
-import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import type { VmStatus } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
 import { storageFault } from "../../lib/files.ts";
 import type { Vm } from "../vm/vm.ts";
-import { type Database, transaction } from "./database.ts";
+import {
+  type Database,
+  type Row,
+  type Statement,
+  transaction,
+} from "./database.ts";
 
 export type NewVm = Pick<
   Vm,
@@ -20,6 +24,7 @@ export type VmChange = Partial<
   Pick<
     Vm,
     | "status"
+    | "hypervisor"
     | "kernelCmdline"
     | "boot"
     | "exit"
@@ -31,10 +36,18 @@ export type VmChange = Partial<
   >
 >;
 
+/** A VM as far as the ports go that it publishes. */
+export interface Publisher {
+  readonly name: string;
+  readonly lease: Pick<Vm["lease"], "publish">;
+}
+
 export class VmStore {
   readonly #database: Database;
+  /** Most of a row is its config, which never changes: it is parsed once. */
+  readonly #configs = new Map<number, Parsed>();
   /** Preparing one takes longer than running it. */
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new Map<string, Statement>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -85,6 +98,11 @@ export class VmStore {
     return this.#row("id = ?", id) ?? lost(vm.name);
   }
 
+  /** Throws `disk-failed` if nothing can be written, as the file is gone. */
+  checkThere(): void {
+    this.#database.checkThere();
+  }
+
   find(name: string): Vm | undefined {
     return this.#row("name = ?", name);
   }
@@ -100,7 +118,7 @@ export class VmStore {
 
   list(): Vm[] {
     return this.#prepared("SELECT * FROM vms ORDER BY id").all()
-      .map(record);
+      .map((row) => record(row, this.#configs));
   }
 
   /** Throws `vm-not-found` if it is gone. */
@@ -112,11 +130,12 @@ export class VmStore {
     };
     try {
       this.#prepared(
-        `UPDATE vms SET status = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?,
+        `UPDATE vms SET status = ?, hypervisor = ?, kernel_cmdline = ?, boot = ?, exit = ?, lease = ?,
            wanted = ?, boot_id = ?, restarts = ?, restart_at = ?, updated_at = ?
          WHERE id = ?`,
       ).run(
         next.status,
+        next.hypervisor,
         next.kernelCmdline,
         next.boot === undefined ? null : JSON.stringify(next.boot),
         next.exit === undefined ? null : JSON.stringify(next.exit),
@@ -145,12 +164,24 @@ export class VmStore {
 
   delete(vm: Vm): void {
     this.#prepared("DELETE FROM vms WHERE id = ?").run(vm.id);
+    this.#configs.delete(vm.id);
   }
 
   /** Addresses that VMs hold. */
   addresses(): string[] {
     return this.#prepared("SELECT address FROM leases").all()
       .map(({ address }) => String(address));
+  }
+
+  /** The VMs that publish ports, and only what is needed to see which. */
+  publishers(): Publisher[] {
+    return this.#prepared(
+      `SELECT name, json_extract(lease, '$.publish') AS publish FROM vms
+       WHERE json_array_length(lease, '$.publish') > 0 ORDER BY id`,
+    ).all().map(({ name, publish }) => ({
+      name: String(name),
+      lease: { publish: JSON.parse(String(publish)) },
+    }));
   }
 
   /** Whether any VM boots from the artifact of that digest. */
@@ -164,7 +195,7 @@ export class VmStore {
     return this.#database.location() ?? "database";
   }
 
-  #prepared(sql: string): StatementSync {
+  #prepared(sql: string): Statement {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
     const statement = this.#database.prepare(sql);
@@ -175,7 +206,7 @@ export class VmStore {
   #row(where: string, value: string | number): Vm | undefined {
     const row = this.#prepared(`SELECT * FROM vms WHERE ${where}`)
       .get(value);
-    return row === undefined ? undefined : record(row);
+    return row === undefined ? undefined : record(row, this.#configs);
   }
 }
 
@@ -189,7 +220,22 @@ function lost(name: string): never {
   throw new Error(`The row of VM "${name}" is gone right after its insert`);
 }
 
-function record(row: Record<string, SQLOutputValue>): Vm {
+interface Parsed {
+  readonly text: string;
+  readonly config: Vm["config"];
+}
+
+function configOf(row: Row, parsed: Map<number, Parsed>): Vm["config"] {
+  const id = Number(row["id"]);
+  const text = String(row["config"]);
+  const known = parsed.get(id);
+  if (known?.text === text) return known.config;
+  const config = JSON.parse(text);
+  parsed.set(id, { text, config });
+  return config;
+}
+
+function record(row: Row, parsed: Map<number, Parsed>): Vm {
   const json = (column: string) => {
     const text = row[column];
     return typeof text === "string" ? JSON.parse(text) : undefined;
@@ -198,7 +244,7 @@ function record(row: Record<string, SQLOutputValue>): Vm {
     id: Number(row["id"]),
     name: String(row["name"]),
     status: String(row["status"]) as VmStatus,
-    config: json("config"),
+    config: configOf(row, parsed),
     artifacts: json("artifacts"),
     lease: json("lease"),
     hypervisor: String(row["hypervisor"]),

@@ -54,3 +54,13 @@ Deno.test("openDatabase() refuses a schema from the future", async () => {
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("VmStore tells who publishes which ports, and nothing of the others", () => {
+  const store = new VmStore(openDatabase(":memory:"));
+  store.insert(web);
+  const publish = [
+    { host_ip: "127.0.0.1", host_port: 8080, port: 80, protocol: "tcp" },
+  ] as const;
+  store.insert({ ...web, name: "page", lease: { ...web.lease, publish } });
+  assert.deepEqual(store.publishers(), [{ name: "page", lease: { publish } }]);
+});
