@@ -252,6 +252,7 @@ static void loop(struct monitor *m)
 	for (;;) {
 		uint64_t next_ms = 0, now;
 		guest_hello(m);
+		hold_follow(m, &next_ms);
 		end_deadlines(m, &next_ms);
 		clients_deadlines(m, &next_ms);
 		go_on_ending(m, &next_ms);

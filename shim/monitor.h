@@ -34,6 +34,7 @@ enum {
 	STATE_BYTES_MAX = 8192,
 	PATH_BYTES_MAX = 4096,
 	GRACE_MS_MAX = 86400000,
+	HOLD_MS_MAX = 86400000,
 };
 
 // Streams between the VMM and the monitor.
@@ -106,13 +107,14 @@ struct stream {
 	bool input_waits;   // What is written to it is not read by the guest just now.
 };
 
-enum client_kind { CLIENT_FREE, CLIENT_NEW, CLIENT_WATCH, CLIENT_CONSOLE, CLIENT_OUTPUT };
+enum client_kind { CLIENT_FREE, CLIENT_NEW, CLIENT_WATCH, CLIENT_CONSOLE, CLIENT_OUTPUT, CLIENT_HOLD };
 
 struct client {
 	enum client_kind kind;
 	int fd;
 	bool input_ended;
-	uint64_t deadline_ms;  // A new client's, to send its line.
+	bool told;             // One that holds: that it does.
+	uint64_t deadline_ms;  // A new client's, to send its line; the end of a hold.
 	uint64_t position;     // A viewer's, in its stream.
 	uint64_t seen;         // A watcher's: serial of the last state it got.
 	size_t line_length;
@@ -166,6 +168,10 @@ struct monitor {
 	bool heard;  // The guest has said something that was understood.
 	unsigned hellos;
 	uint64_t hello_ms;  // When it is asked next; 0: never again, or at once.
+
+	// Holds.
+	bool held;     // The VMM was told to stop, and not yet to go on.
+	bool stopped;  // It has.
 
 	// What is known about the end.
 	const char *last_word;  // `off` of the guest's.
@@ -253,6 +259,11 @@ bool clients_want_output(struct monitor *m, const struct client *client);
 bool clients_want_input(struct monitor *m, const struct client *client);
 void clients_drop(struct client *client);
 void clients_deadlines(struct monitor *m, uint64_t *next_ms);
+
+// monitor_hold.c
+const char *hold_refusal(const struct monitor *m);
+void hold_follow(struct monitor *m, uint64_t *next_ms);
+void hold_hear(struct client *client);
 
 // monitor_tsc.c
 int tsc_print_khz(void);

@@ -164,6 +164,22 @@ static void obey_signal(struct monitor *m, struct client *client, const char *wo
 		answer(client, "ok\n");
 }
 
+static void hold(struct monitor *m, struct client *client, const char *word)
+{
+	uint64_t most_ms;
+	const char *refusal = hold_refusal(m);
+	if (!number_parse(word, HOLD_MS_MAX, &most_ms))
+		refusal = "error the longest time is not a number of milliseconds of at most a day\n";
+	if (refusal != NULL) {
+		answer(client, refusal);
+		return;
+	}
+	// It is held, and told so, by the next turn of the loop.
+	client->kind = CLIENT_HOLD;
+	client->deadline_ms = now_ms() + most_ms;
+	client->line_length = 0;
+}
+
 static void obey(struct monitor *m, struct client *client)
 {
 	const char *line = client->line;
@@ -187,8 +203,10 @@ static void obey(struct monitor *m, struct client *client)
 		answer(client, "ok\n");
 	} else if (strncmp(line, "signal ", 7) == 0) {
 		obey_signal(m, client, line + 7);
+	} else if (strncmp(line, "hold ", 5) == 0) {
+		hold(m, client, line + 5);
 	} else {
-		answer(client, "error the line is none of watch, stop MS, kill, signal N, console and output\n");
+		answer(client, "error the line is none of watch, stop MS, kill, signal N, hold MS, console and output\n");
 	}
 }
 
@@ -238,6 +256,10 @@ void clients_readable(struct monitor *m, struct client *client)
 	char bytes[INPUT_BYTES];
 	if (client->kind == CLIENT_NEW) {
 		read_line(m, client);
+		return;
+	}
+	if (client->kind == CLIENT_HOLD) {
+		hold_hear(client);
 		return;
 	}
 	if (client->kind == CLIENT_CONSOLE && !guest_has_room(m))

@@ -4,6 +4,8 @@
 //   kill --------------------------------------------> SIGKILL
 //   `off` of the guest's, and no end of the VMM's ----> 10 s ------> SIGKILL
 //   the companion ends, and the VMM does not ---------> SIGKILL      (unless a stop or `off` came meanwhile)
+//
+// A machine that is held is let go as soon as any of this begins (monitor_hold.c), so that no deadline passes unused.
 
 #include "monitor.h"
 

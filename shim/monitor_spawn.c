@@ -117,6 +117,17 @@ static _Noreturn void child_fails(int report, const char *verb)
 	_exit(127);
 }
 
+// A core would hold the guest's memory. Of one byte none is written, and where cores go to a helper none is started, as one
+// would be with a limit of 0. That one may have to do: who started the daemon may have left it no right to more.
+static bool forbid_cores(void)
+{
+	const struct rlimit no_core = { 1, 1 };
+	if (setrlimit(RLIMIT_CORE, &no_core) == 0)
+		return true;
+	struct rlimit left;
+	return errno == EPERM && getrlimit(RLIMIT_CORE, &left) == 0 && left.rlim_max == 0;
+}
+
 static _Noreturn void child_runs(const struct conf *conf, char *const *argv, const struct wires *wires, const int ends[3])
 {
 	int report = ends[0];
@@ -124,10 +135,7 @@ static _Noreturn void child_runs(const struct conf *conf, char *const *argv, con
 		child_fails(report, "make a process group for");
 	if (!arrange(wires, ends[1], &report))
 		child_fails(report, "hand descriptors to");
-	// A core would hold the guest's memory. Of one byte none is written, and where cores go to a helper none is started, as
-	// one would be with a limit of 0.
-	const struct rlimit no_core = { 1, 1 };
-	if (setrlimit(RLIMIT_CORE, &no_core) != 0)
+	if (!forbid_cores())
 		child_fails(report, "forbid cores of");
 	if (conf->has_uid && !drop_privileges(conf))
 		child_fails(report, "drop privileges of");
