@@ -14,6 +14,10 @@ import {
   HYPERVISOR_NAMES,
   type HypervisorName,
 } from "./hypervisors/registry.ts";
+import {
+  QEMU_MACHINES,
+  type QemuMachine,
+} from "./hypervisors/qemu/machine_models.ts";
 import type { NetworkLease } from "./networks/network.ts";
 import {
   parseBridgeName,
@@ -28,6 +32,7 @@ export type LogLevel = typeof LOG_LEVELS[number];
 export interface DaemonConfig {
   readonly folders: Folders;
   readonly hypervisor: HypervisorName;
+  readonly qemuMachine: QemuMachine;
   readonly logLevel: LogLevel;
   /** First of the ids VMMs run as; undefined: all as the daemon. */
   readonly uidBase: number | undefined;
@@ -44,6 +49,8 @@ export interface DaemonConfig {
   };
   /** Step at which this daemon kills itself: for tests of what comes after. */
   readonly killAt: string | undefined;
+  /** File that names a step at which it is to kill or hold itself. */
+  readonly stepsFile: string | undefined;
 }
 
 /**
@@ -73,7 +80,10 @@ Options:
   --runtime-dir DIR    sockets and run directories (VOLANT_RUNTIME_DIR; STATE-DIR/run
                        when that is given, else /run/volant, $XDG_RUNTIME_DIR/volant)
   --socket FILE        the API's Unix socket (VOLANT_SOCKET; RUNTIME-DIR/volant.sock)
-  --hypervisor NAME    ${HYPERVISOR_NAMES.join(", ")} (VOLANT_HYPERVISOR; qemu)
+  --hypervisor NAME    ${HYPERVISOR_NAMES.join(", ")} (VOLANT_HYPERVISOR; qemu);
+                       simulated is for tests: it runs no guest and isolates nothing
+  --qemu-machine NAME  ${QEMU_MACHINES.join(", ")}: the second has PCI and ACPI
+                       (VOLANT_QEMU_MACHINE; microvm)
   --default-network MODE
                        ${NETWORK_MODES.join(", ")}: of VMs that ask for none
                        (VOLANT_DEFAULT_NETWORK; bridged as root, else user)
@@ -110,6 +120,11 @@ export function readConfig(
       HYPERVISOR_NAMES,
       values.hypervisor ?? env("VOLANT_HYPERVISOR") ?? "qemu",
     ),
+    qemuMachine: choose(
+      "--qemu-machine",
+      QEMU_MACHINES,
+      values["qemu-machine"] ?? env("VOLANT_QEMU_MACHINE") ?? "microvm",
+    ),
     logLevel: choose(
       "--log-level",
       LOG_LEVELS,
@@ -139,6 +154,7 @@ export function readConfig(
       ),
     },
     killAt: env("VOLANT_KILL_AT"),
+    stepsFile: env("VOLANT_STEPS_FILE"),
     uidBase: isRoot && hasIds(Deno.readTextFileSync("/proc/self/uid_map"))
       ? UID_BASE
       : undefined,
@@ -166,6 +182,7 @@ function parse(args: readonly string[]) {
         "runtime-dir": { type: "string" },
         socket: { type: "string" },
         hypervisor: { type: "string" },
+        "qemu-machine": { type: "string" },
         "log-level": { type: "string" },
         "default-network": { type: "string" },
         subnet: { type: "string" },

@@ -44,6 +44,10 @@ Deno.test("readConfig() names what it cannot use", () => {
     message: `Cannot use --hypervisor "xen"`,
     code: "invalid-input",
   });
+  assert.throws(() => readConfig(["--qemu-machine=pc"], home), {
+    message: `Cannot use --qemu-machine "pc"`,
+    hint: "Choose one of microvm, q35",
+  });
   assert.throws(() => readConfig(["--nope"], home), { code: "invalid-input" });
   assert.equal(readConfig(["--help"], none), "help");
 });
@@ -52,4 +56,14 @@ Deno.test("hasIds() tells the host's root from that of a small namespace", () =>
   assert.equal(hasIds("         0          0 4294967295\n"), true);
   assert.equal(hasIds("         0       1000          1\n"), false);
   assert.equal(hasIds("0 1000 1\n1 100000 65536\n"), false);
+});
+
+Deno.test("readConfig() takes the simulated hypervisor only when it is named", () => {
+  const hypervisor = (args: string[]) => {
+    const config = readConfig(args, home);
+    assert.ok(typeof config === "object");
+    return config.hypervisor;
+  };
+  assert.equal(hypervisor([]), "qemu");
+  assert.equal(hypervisor(["--hypervisor=simulated"]), "simulated");
 });

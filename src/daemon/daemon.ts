@@ -12,6 +12,7 @@ import { availableMemoryMib } from "../host/memory.ts";
 import { probeKvm } from "../host/kvm.ts";
 import { tscKhz } from "../host/tsc.ts";
 import { type Assets, unpackAssets } from "../lib/assets.ts";
+import { Fault } from "../lib/fault.ts";
 import { checkPassable, makeDir, removeIfThere } from "../lib/files.ts";
 import { lockFile } from "../lib/lock.ts";
 import { logger } from "../lib/log.ts";
@@ -19,6 +20,8 @@ import { version } from "../lib/self.ts";
 import { killAt, takeOrders } from "../lib/step.ts";
 import { ArtifactStore } from "./artifacts/artifact_store.ts";
 import { DOWNLOAD_RULES } from "./artifacts/download.ts";
+import { Backups } from "./backup/backups.ts";
+import { clearStaging } from "./backup/staging.ts";
 import type { DaemonConfig } from "./config.ts";
 import { EventBus } from "./events/event_bus.ts";
 import type { Hypervisor } from "./hypervisors/hypervisor.ts";
@@ -27,14 +30,17 @@ import { checkRuntimeDir } from "./machines/run_dir.ts";
 import { networks } from "./networks/registry.ts";
 import { PluginRegistry } from "./plugins/registry.ts";
 import { addConsole } from "./routes/console.ts";
+import { backupRoutes } from "./routes/backups.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { pluginRoutes } from "./routes/plugins.ts";
 import { systemRoutes } from "./routes/system.ts";
 import { vmRoutes } from "./routes/vms.ts";
 import { createApp, serveSocket } from "./server.ts";
-import { openDatabase } from "./store/database.ts";
+import { openStore } from "./store/open_store.ts";
 import { PluginStore } from "./store/plugins.ts";
+import { RollingCopy } from "./store/rolling_copy.ts";
+import { storeFiles } from "./store/store_files.ts";
 import { VmStore } from "./store/vms.ts";
 import type { VmDeps } from "./vm/deps.ts";
 import { VmKeeper } from "./vm/keeper.ts";
@@ -64,12 +70,19 @@ export async function startDaemon(
   undo.use(await lockFile(`${folders.stateDir}/lock`));
   // Else two daemons would each end the other's machines as nobody's.
   undo.use(await lockFile(`${folders.runtimeDir}/lock`));
+  await clearStaging(folders.stateDir);
   const assets = await unpackAssets(folders.stateDir);
-  const database = openDatabase(`${folders.stateDir}/volant.db`);
-  undo.defer(() => database.close());
-
   if (config.killAt !== undefined) killAt(config.killAt);
   if (config.stepsFile !== undefined) takeOrders(config.stepsFile);
+  const database = await openStore(folders, log);
+  undo.defer(() => database.close());
+  undo.use(
+    new RollingCopy(database, {
+      path: storeFiles(folders.stateDir).copy,
+      log: logger("store"),
+    }),
+  );
+
   const stop = new AbortController();
   const plugins = new PluginStore(database);
   const deps: VmDeps = {
@@ -111,12 +124,28 @@ export async function startDaemon(
   await vms.finishDeletions();
   const registry = new PluginRegistry({ ...deps, plugins });
   vms.resumeRestarts();
-  const app = buildApp(config, deps, vms, registry, stop.signal);
+  const app = buildApp(deps, {
+    vms,
+    plugins: registry,
+    backups: new Backups({
+      folders,
+      database,
+      store: deps.vms,
+      vms,
+      version: version(),
+      artifactPath: (digest) => deps.artifacts.path(digest),
+    }),
+    stop: stop.signal,
+  });
   const server = await serveSocket(app, folders.socketPath);
   undo.defer(() => removeIfThere(folders.socketPath));
   undo.defer(() => drain(server));
   undo.defer(() =>
-    stop.abort(new DOMException("The daemon stops", "AbortError"))
+    stop.abort(
+      new Fault("daemon-unavailable", "Cannot go on: the daemon stops", {
+        hint: "Ask again when it runs",
+      }),
+    )
   );
   log.info("Listening on {socket}", { socket: folders.socketPath });
   return undo.move();
@@ -124,11 +153,16 @@ export async function startDaemon(
 
 function chosenHypervisor(
   { hypervisor: name, qemuMachine, folders }: DaemonConfig,
-  { monitor, vmlinuxGeneric }: Assets,
+  { monitor, simulated, vmlinuxGeneric }: Assets,
 ): Hypervisor {
   const log = logger("hypervisor");
+  if (name === "simulated") {
+    log.warn("No guest is real: the hypervisor is simulated, for tests only");
+  }
   return hypervisor(name, {
     monitorPath: monitor,
+    simulatedPath: simulated,
+    version: version(),
     machine: qemuMachine,
     find: findQemu,
     tscKhz: () => tscKhz(monitor),
@@ -144,12 +178,16 @@ function chosenHypervisor(
   });
 }
 
+interface Served {
+  readonly vms: VmService;
+  readonly plugins: PluginRegistry;
+  readonly backups: Backups;
+  readonly stop: AbortSignal;
+}
+
 function buildApp(
-  { folders }: DaemonConfig,
-  { hypervisor, events }: VmDeps,
-  vms: VmService,
-  plugins: PluginRegistry,
-  stop: AbortSignal,
+  { folders, hypervisor, events }: VmDeps,
+  { vms, plugins, backups, stop }: Served,
 ): Hono {
   return createApp({
     version: version(),
@@ -159,6 +197,7 @@ function buildApp(
       ...pluginRoutes(plugins, stop),
       ...logRoutes(vms, stop),
       ...eventRoutes(events, stop),
+      ...backupRoutes(backups, logger("backup"), stop),
       ...systemRoutes({
         version: version(),
         folders,

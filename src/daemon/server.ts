@@ -9,7 +9,7 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { Fault, FAULTS } from "../lib/fault.ts";
-import type { Logger } from "../lib/log.ts";
+import { type Logger, logger } from "../lib/log.ts";
 import { openApiDocument } from "./routes/openapi.ts";
 import { addRoutes, type Route } from "./routes/route.ts";
 
@@ -106,7 +106,8 @@ export async function serveSocket(
   if (old !== undefined) await Deno.remove(path);
   const mask = Deno.umask(0o177);
   try {
-    return Deno.serve({ path, onListen: () => {} }, app.fetch);
+    const options = { path, onListen: () => {}, onError: cutOff };
+    return Deno.serve(options, app.fetch);
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new Fault("invalid-input", `Cannot listen on "${path}": ${text}`, {
@@ -116,6 +117,18 @@ export async function serveSocket(
   } finally {
     Deno.umask(mask);
   }
+}
+
+/** An answer that breaks off after it has begun, which its client sees by itself. */
+function cutOff(error: unknown): Response {
+  const isStopped = error instanceof Fault &&
+    error.code === "daemon-unavailable";
+  if (!isStopped) {
+    logger("api").error("Cannot bring an answer to its end: {error}", {
+      error,
+    });
+  }
+  return new Response(null, { status: FAULTS.bug.status });
 }
 
 async function answers(path: string): Promise<boolean> {

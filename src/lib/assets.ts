@@ -1,6 +1,6 @@
 /**
- * The programs a host needs beside Volant itself: guest kernels, shim and
- * monitor. The executable carries them compressed; they are unpacked once into
+ * The programs a host needs beside Volant itself: guest kernels, shim, monitor
+ * and the simulated VMM. The executable carries them compressed; they are unpacked once into
  * the state directory, by digest, so that copying one file is an install. Run
  * from source, they are taken from `build/`.
  *
@@ -21,6 +21,7 @@ export interface Assets {
   readonly vmlinuxVolant: string;
   readonly shim: string;
   readonly monitor: string;
+  readonly simulated: string;
 }
 
 /** What each file is called, in the payload and where it is unpacked. */
@@ -29,6 +30,7 @@ export const ASSET_NAMES = {
   vmlinuxVolant: "vmlinux-volant",
   shim: "shim",
   monitor: "monitor",
+  simulated: "simulated",
 } as const satisfies Record<keyof Assets, string>;
 
 /** Where the Makefile leaves them, below `build/`. */
@@ -37,6 +39,7 @@ export const ASSET_SOURCES = {
   vmlinuxVolant: "kernels/vmlinux-volant",
   shim: "shim/shim",
   monitor: "shim/monitor",
+  simulated: "shim/simulated",
 } as const satisfies Record<keyof Assets, string>;
 
 /** Files and folders: a VMM that runs as another user reads them too. */

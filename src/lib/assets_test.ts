@@ -63,7 +63,7 @@ Deno.test("unpackAssets() unpacks each file once, executable, with nothing besid
     assert.equal(await Deno.readTextFile(first.shim), "I am shim\n");
     assert.equal((await Deno.stat(first.monitor)).mode ?? 0, 0o100755);
     assert.deepEqual(await unpackAssets(`${dir}/state`), first);
-    assert.equal(packed.reads(), 4);
+    assert.equal(packed.reads(), Object.keys(ASSET_NAMES).length);
     const folder = first.shim.slice(0, first.shim.lastIndexOf("/"));
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
     assert.deepEqual(names, Object.values(ASSET_NAMES).toSorted());

@@ -52,6 +52,8 @@ export async function execute(
       child.output(),
       input === undefined ? undefined : feed(child.stdin, input),
     ]);
+    // One that was ended for the signal's sake has no status to speak of.
+    signal?.throwIfAborted();
     const text = new TextDecoder();
     return {
       status: output.code,
@@ -59,6 +61,7 @@ export async function execute(
       stderr: text.decode(output.stderr),
     };
   } catch (cause) {
+    signal?.throwIfAborted();
     if (cause instanceof Deno.errors.PermissionDenied) {
       throw new Fault(
         options.fault ?? "boot-failed",

@@ -67,3 +67,12 @@ Deno.test("execute() says that a program may not be run", async () => {
     await Deno.remove(path);
   }
 });
+
+Deno.test("execute() ends what it runs when its signal aborts, and says why", async () => {
+  const stop = new AbortController();
+  const running = execute("/bin/sh", ["-c", "exec sleep 100"], {
+    signal: stop.signal,
+  });
+  stop.abort(new Error("the daemon stops"));
+  await assert.rejects(running, /the daemon stops/);
+});

@@ -49,6 +49,11 @@ export const FAULTS = {
     exit: 73,
     meaning: "A VM already has that name.",
   },
+  "already-exists": {
+    status: 409,
+    exit: 73,
+    meaning: "What was to be made is there already, and is not overwritten.",
+  },
   "plugin-not-found": {
     status: 404,
     exit: 66,
@@ -109,10 +114,35 @@ export const FAULTS = {
     exit: 74,
     meaning: "The disk has no room for what had to be written.",
   },
+  "disk-read-only": {
+    status: 503,
+    exit: 74,
+    meaning: "The disk cannot be written to: it is mounted read-only.",
+  },
+  "disk-failed": {
+    status: 503,
+    exit: 74,
+    meaning: "The disk failed, or what stands on it is damaged or gone.",
+  },
   "invalid-image": {
     status: 422,
     exit: 65,
     meaning: "An OCI image is damaged, hostile or of a kind that is not known.",
+  },
+  "invalid-backup": {
+    status: 422,
+    exit: 65,
+    meaning: "A backup is damaged, was broken off, or is of a newer Volant.",
+  },
+  "image-not-found": {
+    status: 404,
+    exit: 66,
+    meaning: "No image of that name is in the registry, or in the cache.",
+  },
+  "registry-denied": {
+    status: 403,
+    exit: 77,
+    meaning: "A registry does not let one in, or wants other credentials.",
   },
   "boot-failed": {
     status: 422,
@@ -122,7 +152,7 @@ export const FAULTS = {
   "download-failed": {
     status: 502,
     exit: 69,
-    meaning: "A file could not be fetched from its URL.",
+    meaning: "A file or an image could not be fetched.",
   },
   "build-failed": {
     status: 422,
@@ -190,4 +220,9 @@ export class Fault extends Error {
 /** Whether `word` names a fault of the table, as one read off the wire may not. */
 export function isFaultCode(word: unknown): word is FaultCode {
   return typeof word === "string" && Object.hasOwn(FAULTS, word);
+}
+
+/** Whether `error` says that a disk took no write, or gave nothing back. */
+export function isDiskFault(error: unknown): error is Fault {
+  return error instanceof Fault && error.code.startsWith("disk-");
 }

@@ -77,7 +77,10 @@ export interface GuestPorts {
 export interface HypervisorInfo {
   readonly name: string;
   readonly version: string;
-  readonly accelerator: "kvm" | "tcg";
+  /** What kind of machine the guest sees, where the driver has several. */
+  readonly machine?: string;
+  /** `none`: no guest is run at all. */
+  readonly accelerator: "kvm" | "tcg" | "none";
   readonly path: string;
 }
 
@@ -128,4 +131,15 @@ export interface Machine extends Disposable {
 
   /** The serial console, both ways, after its last lines. */
   console(): Promise<Deno.Conn>;
+
+  /**
+   * Has it stand still until the hold is released or disposed of, this process
+   * ends, or `longestMs` went by; undefined when it is ending.
+   */
+  hold(longestMs: number): Promise<Hold | undefined>;
+}
+
+export interface Hold extends Disposable {
+  /** Lets it go on; whether it stood still all the time. */
+  release(): Promise<boolean>;
 }

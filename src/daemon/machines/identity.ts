@@ -58,11 +58,14 @@ export function statFields(stat: string): [string, number] {
   return [fields[0] ?? "", Number(fields[19])];
 }
 
-/** Kills that very process; nothing if it is gone. */
-export async function killProcess(who: ProcessIdentity): Promise<void> {
+/** Sends that very process a signal; nothing if it is gone. */
+export async function killProcess(
+  who: ProcessIdentity,
+  signal: Deno.Signal = "SIGKILL",
+): Promise<void> {
   if (!await isAlive(who)) return;
   try {
-    Deno.kill(who.pid, "SIGKILL");
+    Deno.kill(who.pid, signal);
   } catch (error) {
     // It ended between the look and the kill.
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -33,6 +33,21 @@ export async function isLocked(path: string): Promise<boolean> {
   return false;
 }
 
+/**
+ * Pids that hold a lock, by the file's inode. The device is left out: on btrfs
+ * it is another than stat(2) gives.
+ */
+export async function lockHolders(): Promise<Map<string, Set<number>>> {
+  const holders = new Map<string, Set<number>>();
+  for (const line of (await Deno.readTextFile("/proc/locks")).split("\n")) {
+    const [, kind, , , pid, file = ""] = line.trim().split(/\s+/);
+    if (kind !== "FLOCK") continue;
+    const inode = file.slice(file.lastIndexOf(":") + 1);
+    holders.set(inode, (holders.get(inode) ?? new Set()).add(Number(pid)));
+  }
+  return holders;
+}
+
 async function wasCalledWith(
   pid: string | undefined,
   word: string,

@@ -15,11 +15,20 @@ import { execute } from "../../lib/exec.ts";
 import { Fault } from "../../lib/fault.ts";
 import { readTextIfThere, writeFileAtomic } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
-import type { Machine } from "../hypervisors/hypervisor.ts";
+import type { Hold, Machine } from "../hypervisors/hypervisor.ts";
+import { holdMachine } from "./hold.ts";
 import { hostBootId, isAlive, killProcess } from "./identity.ts";
 import { isLocked } from "./locks.ts";
 import { type MachineState, parseMachineState } from "./machine_state.ts";
 import { encodeMonitorConf, type MonitorConf } from "./monitor_conf.ts";
+import {
+  ask,
+  askState,
+  close,
+  connect,
+  isThere,
+  send,
+} from "./monitor_client.ts";
 import { readBlocks } from "./monitor_protocol.ts";
 import { type RunDir, runDirAt } from "./run_dir.ts";
 
@@ -44,6 +53,7 @@ export async function launchMonitor(
     clearEnv: true,
     signal,
   });
+  step("start:monitor-started");
   if (status !== 0) {
     throw new Fault("boot-failed", `Cannot start the VMM: ${stderr.trim()}`);
   }
@@ -66,9 +76,14 @@ export async function adoptMachine(
   // One whose daemon was killed in the middle of the start goes on starting,
   // and holds the folder's lock before it looks for what it is to start.
   const text = await until(async () => {
-    const isHeld = await isLocked(path);
     const found = await readTextIfThere(run.monitorState);
-    return found ?? (isHeld ? undefined : "");
+    if (found !== undefined) return found;
+    const isHeld = await isLocked(path);
+    // It may have been written before the lock was looked at.
+    const late = await readTextIfThere(run.monitorState);
+    if (late !== undefined || !isHeld) return late ?? "";
+    // Nor is one lost whose file somebody removed: it knows what stood in it.
+    return await askState(run.monitorSocket);
   }, STARTING_MS);
   if (text === "") return undefined;
   if (text !== undefined) {
@@ -88,6 +103,8 @@ class MonitoredMachine implements Machine {
   #changed = Promise.withResolvers<void>();
   #state: MachineState;
   #released = false;
+  /** Whether it is the monitor that the state names, beyond doubt. */
+  #isKnown = false;
 
   constructor(run: RunDir, state: MachineState) {
     this.#run = run;
@@ -128,11 +145,15 @@ class MonitoredMachine implements Machine {
 
   async console(): Promise<Deno.Conn> {
     if (this.#state.cause !== undefined) throw notRunning(this.#run);
-    const connection = await connect(this.#run).catch((cause) => {
+    const connection = await connect(this.#run.monitorSocket).catch((cause) => {
       throw notRunning(this.#run, cause);
     });
     await send(connection, "console");
     return connection;
+  }
+
+  hold(longestMs: number): Promise<Hold | undefined> {
+    return holdMachine(this.#run.monitorSocket, longestMs);
   }
 
   [Symbol.dispose](): void {
@@ -147,7 +168,9 @@ class MonitoredMachine implements Machine {
       if (this.#released || this.#state.cause !== undefined) break;
       if (await this.#monitorLives()) {
         // Hard to reach is not gone: it may have all its clients, or we too
-        // many descriptors.
+        // many descriptors, or somebody removed its socket.
+        const text = await readTextIfThere(this.#run.monitorState);
+        if (text !== undefined) this.#become(parseMachineState(text));
         await pause(RECONNECT_MS);
       } else {
         this.#become(await this.#lastState());
@@ -159,9 +182,10 @@ class MonitoredMachine implements Machine {
   /** Takes in what one connection tells, until it breaks. */
   async #watch(): Promise<void> {
     try {
-      this.#connection = await connect(this.#run);
+      this.#connection = await connect(this.#run.monitorSocket);
       await send(this.#connection, "watch");
       for await (const block of readBlocks(this.#connection)) {
+        this.#isKnown = true;
         this.#become(parseMachineState(block));
       }
     } catch (error) {
@@ -174,7 +198,10 @@ class MonitoredMachine implements Machine {
 
   async #monitorLives(): Promise<boolean> {
     const { bootId, monitor } = this.#state;
-    return bootId === await hostBootId() && await isAlive(monitor);
+    if (bootId !== await hostBootId() || !await isAlive(monitor)) return false;
+    // What stands in a file could name anybody; but a monitor holds the lock.
+    this.#isKnown ||= await isLocked(this.#run.path);
+    return this.#isKnown;
   }
 
   /** What is true of a machine whose monitor is gone. */
@@ -202,12 +229,22 @@ class MonitoredMachine implements Machine {
     told.resolve();
   }
 
+  /** For a monitor whose socket was removed; it stops with its own grace. */
+  async #signal(words: string): Promise<void> {
+    const { monitor, vmm } = this.#state;
+    if (words === "kill" && vmm !== undefined) await killProcess(vmm);
+    else await killProcess(monitor, "SIGTERM");
+  }
+
   /** Tells the monitor; nothing to do when it ended, and with it the machine. */
   async #command(words: string): Promise<void> {
     for (let tries = 0; this.#state.cause === undefined; tries++) {
-      const answer = await ask(this.#run, words);
+      const answer = await ask(this.#run.monitorSocket, words);
       if (answer?.startsWith("ok")) return;
       if (!await this.#monitorLives()) return;
+      if (!await isThere(this.#run.monitorSocket)) {
+        return await this.#signal(words);
+      }
       if (tries >= COMMAND_TRIES) {
         throw new Fault(
           "timed-out",
@@ -219,40 +256,6 @@ class MonitoredMachine implements Machine {
       }
       await pause(RECONNECT_MS);
     }
-  }
-}
-
-function connect(run: RunDir): Promise<Deno.UnixConn> {
-  return Deno.connect({ transport: "unix", path: run.monitorSocket });
-}
-
-async function send(connection: Deno.UnixConn, line: string): Promise<void> {
-  const bytes = new TextEncoder().encode(`${line}\n`);
-  for (let done = 0; done < bytes.length;) {
-    done += await connection.write(bytes.subarray(done));
-  }
-}
-
-/** The monitor's answer; undefined when it cannot be reached, or hung up. */
-async function ask(run: RunDir, words: string): Promise<string | undefined> {
-  const connection = await connect(run).catch(() => undefined);
-  if (connection === undefined) return undefined;
-  try {
-    await send(connection, words);
-    return await new Response(connection.readable).text();
-  } catch {
-    // It ended just now, or has as many clients as it can take.
-    return undefined;
-  } finally {
-    close(connection);
-  }
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed with its stream already.
   }
 }
 

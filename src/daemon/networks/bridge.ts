@@ -17,6 +17,7 @@ import {
   usedRanges,
 } from "../../host/routes.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../lib/ipv4.ts";
+import { step } from "../../lib/step.ts";
 import { asError, Batches, type JobResult } from "./batches.ts";
 import { findLink, linkNames } from "./links.ts";
 import { macAddress } from "./mac.ts";
@@ -96,6 +97,7 @@ export class Bridge {
       // Nobody else's bridge is behind it: guests need not wait for a port.
       ...["stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"],
     ]);
+    step("bridge:made");
     await this.#prepare();
   }
 
@@ -120,6 +122,7 @@ export class Bridge {
     ]);
     await setBridgeSysctls(this.name);
     await this.#ip(["link", "set", "dev", this.name, "up"]);
+    step("bridge:up");
   }
 
   async #address(host: Cidr): Promise<undefined> {
@@ -128,6 +131,7 @@ export class Bridge {
     await this.#checkFree(host);
     await this.#ip(["address", "replace", text, "dev", this.name]);
     this.#carried.add(text);
+    step("bridge:addressed");
   }
 
   async #checkFree(subnet: Cidr): Promise<void> {

@@ -11,6 +11,7 @@
  */
 
 import { Fault } from "../../lib/fault.ts";
+import { step } from "../../lib/step.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import type { ArtifactStore, IsUsed } from "../artifacts/artifact_store.ts";
 import type { PluginStore } from "../store/plugins.ts";
@@ -70,6 +71,7 @@ export class PluginRegistry {
   /** Takes its files in, and puts it in the place of the one of its name. */
   async install(manifest: Manifest, signal: AbortSignal): Promise<Installed> {
     const { plugins, artifacts, isArtifactUsed } = this.#deps;
+    plugins.checkThere();
     const digests: Record<string, string> = {};
     await using held = new AsyncDisposableStack();
     for (const [name, file] of manifestFiles(manifest)) {
@@ -86,6 +88,7 @@ export class PluginRegistry {
       manifest: withDigests(manifest, digests),
       artifacts: digests,
     });
+    step("plugins:recorded");
     await this.#releaseUnused(replaced?.artifacts);
     return { plugin: this.get(name), replaced };
   }
@@ -101,6 +104,7 @@ export class PluginRegistry {
   async remove(name: string): Promise<void> {
     const { artifacts } = this.get(name);
     this.#deps.plugins.delete(name);
+    step("plugins:row-removed");
     await this.#releaseUnused(artifacts);
   }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { createBackup } from "../../api/backups.ts";
+import { createBackupSchema } from "../../api/backups_schema.ts";
 import type { Endpoint } from "../../api/endpoint.ts";
 import type { EndpointSchema } from "../../api/endpoint_schema.ts";
 import { vmEvents } from "../../api/events.ts";
@@ -51,6 +53,7 @@ export const CONTRACT: readonly Contract[] = [
     schema: pluginSchemas.setPluginEnabledSchema,
   },
   { endpoint: vmEvents, schema: vmEventsSchema },
+  { endpoint: createBackup, schema: createBackupSchema },
   { endpoint: getHealth, schema: healthSchema },
   { endpoint: getStatus, schema: healthSchema },
   { endpoint: getInfo, schema: infoSchema },

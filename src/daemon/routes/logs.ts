@@ -36,7 +36,7 @@ export function logRoutes(vms: VmService, stop: AbortSignal): Route[] {
       const parse = source === "workload" ? criLines : rawLines;
       const lines = parse(batches, stop);
       const held = whileHeld(lines, () => vms.hold(vm));
-      return new Response(ndjson(held, gone), {
+      return new Response(ndjson(held, gone, stop), {
         headers: { "content-type": "application/x-ndjson" },
       });
     }),
@@ -73,18 +73,21 @@ async function* rawLines(
 }
 
 /**
- * Reads on only as the client does. When the client goes `gone` aborts: what
+ * Reads on only as the client does. What the daemon's stop cuts off ends in an
+ * error, so that nobody takes it for the end of the log. When the client goes `gone` aborts: what
  * waits for the next line must not wait on, for there may never be one.
  */
 function ndjson(
   batches: Batches,
   gone: AbortController,
+  stop: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
       const { done, value } = await batches.next();
       if (gone.signal.aborted) return;
+      if (done && stop.aborted) return controller.error(stop.reason);
       if (done) return controller.close();
       const lines = value.map((line) => `${JSON.stringify(line)}\n`);
       controller.enqueue(encoder.encode(lines.join("")));

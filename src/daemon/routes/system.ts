@@ -31,12 +31,12 @@ export function systemRoutes(
     route(getHealth, healthSchema, () => ({ status: "ok" })),
     route(getStatus, healthSchema, () => ({ status: "ok" })),
     route(getInfo, infoSchema, async () => {
-      const { name, version: theirs, accelerator } = await hypervisor.probe();
+      const { path: _, ...info } = await hypervisor.probe();
       return {
         status: "ok" as const,
         version,
         api_listen_addr: `unix:${folders.socketPath}`,
-        hypervisor: { name, version: theirs, accelerator },
+        hypervisor: info,
         state_dir: folders.stateDir,
         runtime_dir: folders.runtimeDir,
       };

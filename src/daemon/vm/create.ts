@@ -10,6 +10,7 @@ import { Fault } from "../../lib/fault.ts";
 import { step } from "../../lib/step.ts";
 import type { Artifact, Manifest } from "../../manifest/manifest.ts";
 import type { LeaseRequest, NetworkLease } from "../networks/network.ts";
+import { writeVmRecord } from "../store/vm_record.ts";
 import { vmExists } from "../store/vms.ts";
 import { admitMemory } from "./admission.ts";
 import type { VmDeps } from "./deps.ts";
@@ -20,6 +21,7 @@ import { rootFileSystem } from "./root_format.ts";
 import { checkEphemeral } from "./root_plan.ts";
 import { checkSupported } from "./supported.ts";
 import type { Vm, VmArtifacts } from "./vm.ts";
+import { removeVmDirs, vmDirs } from "./vm_dirs.ts";
 
 /** No guest was seen to serve with less. */
 const MEMORY_MIB_MIN = 16;
@@ -39,6 +41,7 @@ export async function insertVm(
   const { name } = input;
   const config = mergedConfig(input);
   if (deps.vms.find(name) !== undefined) throw vmExists(name);
+  deps.vms.checkThere();
   checkConfig(name, config);
   const { hypervisor } = deps;
   await hypervisor.probe();
@@ -64,7 +67,7 @@ export async function insertVm(
   checkHealth(deps, name, config, lease);
   // Another create may have taken them meanwhile; from here to the record
   // there is no pause.
-  choosePorts(name, lease.publish, deps.vms.list());
+  choosePorts(name, lease.publish, deps.vms.publishers());
   const vm = deps.vms.insert({
     name,
     config,
@@ -75,7 +78,20 @@ export async function insertVm(
     wanted: startAt === undefined ? "stopped" : "running",
   });
   step("create:recorded");
+  await writeRecord(deps, vm);
+  step("create:record-written");
   return vm;
+}
+
+/** A VM that could not be rebuilt is not made. */
+async function writeRecord(deps: VmDeps, vm: Vm): Promise<void> {
+  try {
+    await writeVmRecord(deps.folders.stateDir, vm);
+  } catch (error) {
+    await removeVmDirs(vmDirs(deps.folders, vm.id));
+    deps.vms.delete(vm);
+    throw error;
+  }
 }
 
 /** Gives up what nobody else uses. */
@@ -196,7 +212,7 @@ function leaseRequest(
     : expose ?? manifestPorts(manifest);
   return {
     vmName,
-    publish: choosePorts(vmName, wanted, vms.list()),
+    publish: choosePorts(vmName, wanted, vms.publishers()),
     ...(network?.ip !== undefined && { ip: network.ip }),
     ...(network?.isolated !== undefined && { isolated: network.isolated }),
   };

@@ -21,12 +21,7 @@ import { hasShim } from "./boot_plan.ts";
 import type { VmDeps } from "./deps.ts";
 import { type Health, healthTarget, watchHealth } from "./health.ts";
 import { exitOf, phases } from "./observed.ts";
-import {
-  endedWell,
-  NO_RESTART,
-  planAfterEnd,
-  type RestartPlan,
-} from "./restart_policy.ts";
+import { endedWell, planAfterEnd, type RestartPlan } from "./restart_policy.ts";
 import { statusAfter, type Vm, type VmMove } from "./vm.ts";
 import { vmDirs } from "./vm_dirs.ts";
 
@@ -56,6 +51,7 @@ export class VmKeeper {
   /** VMs that a user stopped, where the disk had no room to say so. */
   readonly #stopAsked = new Set<number>();
   #ended: (vm: Vm) => void = () => {};
+  #planned: (vm: Vm) => void = () => {};
 
   constructor(deps: VmDeps) {
     this.#deps = deps;
@@ -64,6 +60,11 @@ export class VmKeeper {
   /** Has `tell` called whenever the end of a machine was written down. */
   onEnded(tell: (vm: Vm) => void): void {
     this.#ended = tell;
+  }
+
+  /** Has `tell` called whenever a record may say when the VM is started again. */
+  onPlanned(tell: (vm: Vm) => void): void {
+    this.#planned = tell;
   }
 
   live(vm: Pick<Vm, "id">): Live | undefined {
@@ -104,7 +105,9 @@ export class VmKeeper {
   async lost(vm: Vm, exit: VmExit): Promise<void> {
     for (let tries = 0;; tries++) {
       try {
-        this.#becomeEnded(vm, "failed", exit, 0);
+        const lost = this.#becomeEnded(vm, "failed", exit, 0);
+        this.#ended(lost);
+        this.#planned(lost);
         return;
       } catch (error) {
         this.#cannotWrite(vm.name, tries, error);
@@ -116,22 +119,52 @@ export class VmKeeper {
   }
 
   /** Puts a record back as it was before a start that came to nothing. */
-  restore(before: Vm, plan: RestartPlan = NO_RESTART): Vm {
-    const { status, boot, exit, kernelCmdline, wanted, bootId } = before;
+  restore(before: Vm): void {
+    try {
+      this.#restore(before);
+    } catch (error) {
+      this.#cannotWrite(before.name, 0, error);
+      this.#restoreLater(before).catch((cause: unknown) =>
+        this.#cannotWrite(before.name, 0, cause)
+      );
+    }
+  }
+
+  /** Else it would be said to start for ever. */
+  async #restoreLater(before: Vm): Promise<void> {
+    for (;;) {
+      await pause(RECORD_AGAIN_MS);
+      const now = this.#deps.vms.find(before.name);
+      const isStill = now?.id === before.id && now.status === "starting" &&
+        !this.#live.has(now.id);
+      if (!isStill) return;
+      try {
+        return this.#restore(before);
+      } catch {
+        // Said already.
+      }
+    }
+  }
+
+  #restore(before: Vm): void {
+    const { status, hypervisor, boot, exit } = before;
+    const { kernelCmdline, wanted, bootId } = before;
+    const { restarts, restartAt } = before;
     const now = this.#deps.vms.get(before.name);
     const vm = this.#deps.vms.update(now, {
-      ...{ status, boot, exit, kernelCmdline, wanted, bootId },
-      ...plan,
+      ...{ status, hypervisor, boot, exit, kernelCmdline, wanted, bootId },
+      ...{ restarts, restartAt },
     });
     this.#tell(vm, EVENT_OF[status], "VM not started");
     this.#told();
-    return vm;
+    this.#planned(vm);
   }
 
   /** Writes down when a VM without a machine is started again, if ever. */
   plan(vm: Vm, plan: RestartPlan, wanted: Vm["wanted"] = vm.wanted): Vm {
     const next = this.#deps.vms.update(vm, { ...plan, wanted });
     this.#told();
+    this.#planned(next);
     return next;
   }
 
@@ -237,7 +270,9 @@ export class VmKeeper {
     this.#live.delete(id);
     this.#told();
     const now = this.#deps.vms.find(name);
-    if (now?.id === id) this.#ended(now);
+    if (now?.id !== id) return;
+    this.#ended(now);
+    this.#planned(now);
   }
 
   #record(id: number, name: string, last: MachineState): void {
@@ -263,7 +298,7 @@ export class VmKeeper {
     exit: VmExit,
     ranMs: number,
     boot = vm.boot,
-  ): void {
+  ): Vm {
     const wanted = this.#stopAsked.has(vm.id) ? "stopped" : vm.wanted;
     const plan = planAfterEnd({ ...vm, wanted }, exit, ranMs);
     const ended = this.become(vm, move, { exit, boot, wanted, ...plan });
@@ -274,6 +309,7 @@ export class VmKeeper {
         `${sentence(ended)}; it is started again at ${plan.restartAt}`,
       );
     }
+    return ended;
   }
 
   /** Remembers what could not be written: that a user wants this VM stopped. */

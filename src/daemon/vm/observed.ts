@@ -6,7 +6,8 @@
 
 import type { BootPhases, VmExit } from "../../api/vms.ts";
 import type { MachineState } from "../machines/machine_state.ts";
-import type { Vm } from "./vm.ts";
+import { endedWell } from "./restart_policy.ts";
+import { isLive, type Vm } from "./vm.ts";
 
 /** The boot phases with what the monitor knows of them. */
 export function phases(
@@ -40,4 +41,15 @@ export function exitOf(state: MachineState): VmExit {
     ...(state.detail !== undefined && { detail: state.detail }),
     at: new Date(state.endedAt ?? Date.now()).toISOString(),
   };
+}
+
+/**
+ * The VM as it is: an end that cannot be written down, because the disk takes
+ * no writes, is told all the same.
+ */
+export function asItIs(vm: Vm, state: MachineState | undefined): Vm {
+  if (state?.cause === undefined || !isLive(vm.status)) return vm;
+  const exit = exitOf(state);
+  const status = endedWell(exit) ? "stopped" : "crashed";
+  return { ...vm, status, exit, boot: phases(vm, state) };
 }

@@ -7,7 +7,7 @@
 
 import type { PublishedPort } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
-import type { Vm } from "./vm.ts";
+import type { Publisher } from "../store/vms.ts";
 
 type Port = Required<PublishedPort>;
 
@@ -21,7 +21,7 @@ const TRIES = 64;
 export function choosePorts(
   vmName: string,
   wanted: readonly PublishedPort[],
-  others: readonly Vm[],
+  others: readonly Publisher[],
 ): Port[] {
   const chosen: Port[] = [];
   for (const each of wanted) {

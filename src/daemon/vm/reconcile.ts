@@ -14,6 +14,7 @@ import { pause, within } from "../../lib/deadline.ts";
 import { removeIfThere } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
 import type { Machine } from "../hypervisors/hypervisor.ts";
+import { clearRunDir } from "../machines/clear_run_dir.ts";
 import { hostBootId } from "../machines/identity.ts";
 import { adoptMachine } from "../machines/monitored_machine.ts";
 import { graceMs } from "./boot_plan.ts";
@@ -22,6 +23,7 @@ import type { VmKeeper } from "./keeper.ts";
 import { comesBack, NO_RESTART } from "./restart_policy.ts";
 import { isLive, type Vm } from "./vm.ts";
 import {
+  endLostMonitors,
   endStrangers,
   runDirectories,
   setForgottenAside,
@@ -48,6 +50,8 @@ export async function reconcile(
   keeper: VmKeeper,
   signal: AbortSignal,
 ): Promise<void> {
+  // Before anything is started in its place, and on its disk.
+  await endLostMonitors(deps);
   const vms = deps.vms.list();
   const runs = await runDirectories(deps);
   // A record may also be older than its machine: one out of a copy.
@@ -80,7 +84,10 @@ function mayRun({ machine }: Found): boolean {
 async function find(deps: VmDeps, vm: Vm): Promise<Found> {
   try {
     const { run } = vmDirs(deps.folders, vm.id);
-    return { vm, machine: await adoptMachine(run.path) ?? "gone" };
+    const machine = await adoptMachine(run.path);
+    // Whoever started it may have been killed before this.
+    if (machine !== undefined) await removeIfThere(run.monitorConf);
+    return { vm, machine: machine ?? "gone" };
   } catch (error) {
     cannotTakeUp(deps, vm, error);
     return { vm, machine: "unknown" };
@@ -122,7 +129,7 @@ async function takeUp(
     if (isLive(vm.status)) {
       await keeper.lost(vm, lostBy(vm, await hostBootId()));
     }
-    await removeIfThere(vmDirs(deps.folders, vm.id).run.path);
+    await clearRunDir(vmDirs(deps.folders, vm.id).run.path);
     return;
   }
   if (!isLive(vm.status)) {
@@ -146,6 +153,7 @@ async function takeUpUnexpected(
   if (cause !== undefined) {
     // Its end was written down, and the daemon killed before this.
     using _ended = machine;
+    await deps.networks[vm.lease.mode].detach(vm);
     await removeIfThere(vmDirs(deps.folders, vm.id).run.path);
     return;
   }

@@ -9,20 +9,21 @@
 
 import type { StopVmInput, WaitVmInput } from "../../api/vms.ts";
 import { within } from "../../lib/deadline.ts";
-import { Fault } from "../../lib/fault.ts";
+import { Fault, isDiskFault } from "../../lib/fault.ts";
 import { KeyedQueue } from "../../lib/queue.ts";
 import { step } from "../../lib/step.ts";
 import { AutoRemover } from "./auto_remove.ts";
 import { graceMs } from "./boot_plan.ts";
-import { insertVm, releaseArtifacts, type ResolvedCreate } from "./create.ts";
+import { insertVm, type ResolvedCreate } from "./create.ts";
 import type { VmDeps } from "./deps.ts";
 import type { Live, VmKeeper } from "./keeper.ts";
 import { hostBootId } from "../machines/identity.ts";
 import { NO_RESTART, planAgain, restartPolicy } from "./restart_policy.ts";
+import { VmRemover } from "./remover.ts";
 import { type Due, Restarter } from "./restarter.ts";
 import { launchMachine } from "./start.ts";
 import { isLive, nextStatus, type Vm } from "./vm.ts";
-import { removeVmDirs, vmDirs } from "./vm_dirs.ts";
+import { vmDirs } from "./vm_dirs.ts";
 import { VmWaiter, type Waiting } from "./waiter.ts";
 
 /** The end of a machine is written down at once, or, on a full disk, later. */
@@ -36,6 +37,7 @@ export class VmService {
   readonly #waiter: VmWaiter;
   readonly #autoRemover: AutoRemover;
   readonly #restarter: Restarter;
+  readonly #remover: VmRemover;
 
   /** `signal` ends what still goes on when the daemon stops. */
   constructor(deps: VmDeps, keeper: VmKeeper, signal: AbortSignal) {
@@ -43,9 +45,10 @@ export class VmService {
     this.#keeper = keeper;
     this.#signal = signal;
     this.#waiter = new VmWaiter(deps, keeper, signal);
+    this.#remover = new VmRemover({ deps, keeper, queue: this.#queue, signal });
     this.#autoRemover = new AutoRemover(
       deps,
-      (vm) => this.#removeIfOver(vm),
+      (vm) => this.#remover.removeIfOver(vm),
       signal,
     );
     this.#restarter = new Restarter(
@@ -53,10 +56,8 @@ export class VmService {
       (due) => this.#startAgain(due),
       signal,
     );
-    keeper.onEnded((vm) => {
-      this.#autoRemover.ended(vm);
-      this.#restarter.planned(vm);
-    });
+    keeper.onEnded((vm) => this.#autoRemover.ended(vm));
+    keeper.onPlanned((vm) => this.#restarter.planned(vm));
   }
 
   list(): Vm[] {
@@ -69,14 +70,7 @@ export class VmService {
 
   /** Finishes the deletions that an earlier daemon began. */
   async finishDeletions(): Promise<void> {
-    for (const vm of this.list().filter(({ deleting }) => deleting)) {
-      await this.#queue.run(vm.name, () => this.#remove(vm)).catch((error) =>
-        this.#deps.log.error("Cannot finish deleting VM {vm}: {error}", {
-          vm: vm.name,
-          error,
-        })
-      );
-    }
+    await this.#remover.finishAll();
   }
 
   /** Starts by and by what the restart policies say, also of before. */
@@ -91,6 +85,11 @@ export class VmService {
   /** Keeps a VM that goes by itself from going while it is still read from. */
   hold(vm: Vm): Disposable {
     return this.#autoRemover.hold(vm);
+  }
+
+  /** Runs `job` while nothing else changes the VM of that name. */
+  async alone<T>(name: string, job: () => Promise<T>): Promise<T> {
+    return await this.#queue.run(name, job);
   }
 
   logDir(vm: Vm): string {
@@ -113,7 +112,7 @@ export class VmService {
       this.#keeper.tellCreated(made);
       if (input.start === false) return made;
       return await this.#start(made, requestedAt).catch(async (error) => {
-        await this.#remove(this.get(made.name));
+        await this.#remover.removeUnstarted(made);
         throw error;
       });
     });
@@ -123,7 +122,10 @@ export class VmService {
     } catch (error) {
       const ran = this.#deps.vms.find(vm.name)?.boot?.workload_ms !== undefined;
       if (error instanceof Fault && error.code === "boot-failed" && !ran) {
-        await this.#queue.run(vm.name, () => this.#removeIfUntouched(vm));
+        await this.#queue.run(
+          vm.name,
+          () => this.#remover.removeIfUntouched(vm),
+        );
       }
       throw error;
     }
@@ -165,8 +167,9 @@ export class VmService {
   }
 
   async delete(name: string, force: boolean): Promise<void> {
-    // Not behind a stop that waits for its grace.
-    if (force) await this.#keeper.live(this.get(name))?.machine.kill();
+    if (force) {
+      await this.#remover.kill(this.get(name));
+    }
     await this.#queue.run(name, async () => {
       const vm = this.get(name);
       if (isLive(vm.status) && !force) {
@@ -179,7 +182,7 @@ export class VmService {
           },
         );
       }
-      await this.#remove(vm);
+      await this.#remover.remove(vm);
     });
   }
 
@@ -196,43 +199,47 @@ export class VmService {
         vm.wanted === "running" && !isLive(vm.status) && !vm.deleting;
       if (!isStill) return;
       this.#deps.log.info("Starting VM {vm} again", { vm: name });
-      await this.#start(vm, new Date(), vm.restarts).catch((error) => {
+      await this.#start(vm, new Date(), "policy").catch((error) =>
         // Memory or the disk, most likely: it is tried again, ever more seldom.
         this.#deps.log.error("Cannot start VM {vm} again: {error}", {
           vm: name,
           error,
-        });
-        const plan = planAgain(vm.restarts, Date.now());
-        this.#restarter.planned(this.#keeper.plan(this.get(name), plan));
-      });
+        })
+      );
     });
   }
 
-  async #start(vm: Vm, requestedAt: Date, restarts = 0): Promise<Vm> {
+  async #start(
+    vm: Vm,
+    requestedAt: Date,
+    by: "user" | "policy" = "user",
+  ): Promise<Vm> {
     if (vm.deleting) throw halfDeleted(vm);
     nextStatus(vm, "start");
     await this.#keeper.live(vm)?.settled;
     const bootId = await hostBootId();
     const starting = this.#keeper.become(vm, "start", {
+      hypervisor: this.#deps.hypervisor.name,
       boot: { requested_at: requestedAt.toISOString() },
       exit: undefined,
       wanted: "running",
       bootId,
-      restarts,
+      restarts: by === "user" ? 0 : vm.restarts,
       restartAt: undefined,
     });
     step("start:recorded");
     try {
-      const { machine, kernelCmdline } = await launchMachine(
+      const machine = await launchMachine(
         this.#deps,
         starting,
         this.#signal,
       );
       this.#keeper.follow(starting, machine);
       step("start:followed");
-      return this.#deps.vms.update(this.get(vm.name), { kernelCmdline });
+      return this.get(vm.name);
     } catch (error) {
-      this.#keeper.restore(vm);
+      const plan = by === "user" ? {} : planAgain(vm.restarts, Date.now());
+      this.#keeper.restore({ ...vm, ...plan });
       throw error;
     }
   }
@@ -258,13 +265,14 @@ export class VmService {
     return this.get(vm.name);
   }
 
-  /** A disk without room must not keep what fills it running. */
+  /** A disk without room, say, must not keep what fills it running. */
   #tryBecomeStopping(vm: Vm, wanted: Vm["wanted"]): Vm {
     try {
       return this.#keeper.become(vm, "stop", { wanted });
     } catch (error) {
-      if (!(error instanceof Fault) || error.code !== "disk-full") throw error;
-      if (wanted === "stopped") this.#keeper.stopAsked(vm);
+      // One that is to run again would not be started.
+      if (!isDiskFault(error) || wanted !== "stopped") throw error;
+      this.#keeper.stopAsked(vm);
       return vm;
     }
   }
@@ -284,39 +292,6 @@ export class VmService {
     await live.machine.ended;
     step("stop:ended");
     await within(live.settled, SETTLE_MS);
-  }
-
-  async #remove(vm: Vm): Promise<void> {
-    this.#deps.vms.markDeleting(vm);
-    step("delete:recorded");
-    const live = this.#keeper.live(vm);
-    if (live !== undefined) {
-      await live.machine.kill();
-      step("delete:killed");
-      await live.settled;
-    }
-    // The row goes last: whatever is interrupted here, the next daemon finds it.
-    await removeVmDirs(vmDirs(this.#deps.folders, vm.id));
-    step("delete:folders-removed");
-    this.#deps.vms.delete(vm);
-    step("delete:row-removed");
-    await releaseArtifacts(this.#deps, vm.artifacts);
-    step("delete:artifacts-released");
-    this.#keeper.tellDeleted(vm);
-  }
-
-  /** Unless somebody else started it since. */
-  async #removeIfUntouched({ id, name, boot }: Vm): Promise<void> {
-    const vm = this.#deps.vms.find(name);
-    if (vm?.id !== id || isLive(vm.status)) return;
-    if (vm.boot?.requested_at === boot?.requested_at) await this.#remove(vm);
-  }
-
-  async #removeIfOver({ id, name }: Pick<Vm, "id" | "name">): Promise<void> {
-    await this.#queue.run(name, async () => {
-      const vm = this.#deps.vms.find(name);
-      if (vm?.id === id && !isLive(vm.status)) await this.#remove(vm);
-    });
   }
 }
 

@@ -5,9 +5,10 @@
  */
 
 import { encodeBootConfig } from "../../guest/boot_config.ts";
-import { removeIfThere, writeFileAtomic } from "../../lib/files.ts";
+import { writeFileAtomic } from "../../lib/files.ts";
 import { step } from "../../lib/step.ts";
 import type { BootSpec, DiskSpec, Machine } from "../hypervisors/hypervisor.ts";
+import { clearRunDir } from "../machines/clear_run_dir.ts";
 import type { Attachment } from "../networks/network.ts";
 import { admitMemory } from "./admission.ts";
 import {
@@ -26,11 +27,6 @@ import { rootDevice, type RootPlan, rootPlan } from "./root_plan.ts";
 import type { Vm } from "./vm.ts";
 import { makeVmDirs, type VmDirs, vmDirs } from "./vm_dirs.ts";
 
-export interface Launched {
-  readonly machine: Machine;
-  readonly kernelCmdline: string;
-}
-
 /**
  * Starts the machine of `vm` and hands it back running.
  *
@@ -42,14 +38,14 @@ export async function launchMachine(
   deps: VmDeps,
   vm: Vm,
   signal: AbortSignal,
-): Promise<Launched> {
+): Promise<Machine> {
   await admitMemory(deps, vm.name, vmResources(vm).memoryMib);
   await using undo = new AsyncDisposableStack();
 
   const dirs = vmDirs(deps.folders, vm.id);
-  undo.defer(() => removeIfThere(dirs.run.path));
+  undo.defer(() => clearRunDir(dirs.run.path));
   // What an earlier machine left there says nothing of this one.
-  await removeIfThere(dirs.run.path);
+  await clearRunDir(dirs.run.path);
   await makeVmDirs(dirs);
   step("start:folders-made");
   const root = await preparedRoot(deps, vm, dirs, signal);
@@ -60,11 +56,13 @@ export async function launchMachine(
   step("start:network-attached");
   const spec = await bootSpec(deps, vm, root, attachment);
   const kernelCmdline = await deps.hypervisor.commandLine(spec);
+  // Before there is a machine, so that nothing has to be written after.
+  deps.vms.update(vm, { kernelCmdline });
   const machine = undo.use(await deps.hypervisor.launch(spec, signal));
   step("start:launched");
 
   undo.move();
-  return { machine, kernelCmdline };
+  return machine;
 }
 
 interface Root {

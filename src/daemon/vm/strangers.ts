@@ -4,9 +4,11 @@
  * @module
  */
 
-import { within } from "../../lib/deadline.ts";
-import { makeDir, removeIfThere } from "../../lib/files.ts";
-import { adoptMachine } from "../machines/monitored_machine.ts";
+import { until } from "../../lib/deadline.ts";
+import { makeDir } from "../../lib/files.ts";
+import { clearRunDir } from "../machines/clear_run_dir.ts";
+import { isAlive, killProcess } from "../machines/identity.ts";
+import { lostMonitors } from "../machines/lost_monitors.ts";
 import type { VmDeps } from "./deps.ts";
 
 /** A machine that is killed may take so long to end. */
@@ -43,13 +45,27 @@ export async function endStrangers(
 
 async function endStranger({ log }: VmDeps, path: string): Promise<void> {
   log.warn("Ending the machine in {path}: no VM owns it", { path });
-  const machine = await adoptMachine(path);
-  if (machine !== undefined) {
-    using held = machine;
-    await held.kill();
-    await within(held.ended, END_MS);
+  await clearRunDir(path);
+}
+
+/** Machines that nothing names any more. */
+export async function endLostMonitors(deps: VmDeps): Promise<void> {
+  const lost = await lostMonitors(runsFolder(deps));
+  for (const monitor of lost) {
+    deps.log.warn("Ending monitor {pid}: its run directory {path} is gone", {
+      pid: monitor.pid,
+      path: monitor.runDir,
+    });
+    // It takes its machine along.
+    await killProcess(monitor);
   }
-  await removeIfThere(path);
+  const gone = await until(async () => {
+    const alive = await Promise.all(lost.map(isAlive));
+    return alive.includes(true) ? undefined : true;
+  }, END_MS);
+  if (gone === undefined) {
+    deps.log.error("A monitor that was killed does not end", {});
+  }
 }
 
 /**

@@ -7,11 +7,13 @@
 import type { VmView } from "../../api/vms.ts";
 import { vmResources } from "./boot_plan.ts";
 import type { Live } from "./keeper.ts";
+import { asItIs } from "./observed.ts";
 import type { Vm } from "./vm.ts";
 
-export function vmView(vm: Vm, live: Live | undefined): VmView {
-  const { vcpus, memoryMib } = vmResources(vm);
+export function vmView(recorded: Vm, live: Live | undefined): VmView {
   const state = live?.machine.state;
+  const vm = asItIs(recorded, state);
+  const { vcpus, memoryMib } = vmResources(vm);
   return {
     id: vm.id,
     name: vm.name,

@@ -5,8 +5,10 @@
  */
 
 import type { Folders } from "../../lib/folders.ts";
-import { makeDir, removeIfThere } from "../../lib/files.ts";
+import { dirname, makeDir, removeIfThere, syncDir } from "../../lib/files.ts";
+import { clearRunDir } from "../machines/clear_run_dir.ts";
 import { type RunDir, runDir } from "../machines/run_dir.ts";
+import { vmRecordPath } from "../store/vm_record.ts";
 
 export interface VmDirs {
   readonly run: RunDir;
@@ -43,6 +45,11 @@ export async function makeVmDirs(
 }
 
 export async function removeVmDirs({ run, stateDir }: VmDirs): Promise<void> {
-  await removeIfThere(run.path);
+  await clearRunDir(run.path);
+  // First: a VM whose record is there may be rebuilt, and must be whole then.
+  await removeIfThere(vmRecordPath(stateDir));
   await removeIfThere(stateDir);
+  // Before the row goes: a record that a power cut brought back would bring
+  // the VM back, too.
+  await syncDir(dirname(stateDir));
 }

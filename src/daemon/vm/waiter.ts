@@ -110,7 +110,7 @@ export class VmWaiter {
         Promise.race([changed, this.#stopped]),
         Math.max(left, 0),
       );
-      if (this.#signal.aborted) throw stopping();
+      this.#signal.throwIfAborted();
       if (left <= 0) throw tooLong(name, wanted, seconds);
     }
   }
@@ -134,12 +134,4 @@ function notStarted({ name, exit }: Vm): Fault {
       `To keep its logs, create it with --no-start and start it; then volant vm logs --source console ${name}`,
     details: { cause: exit?.cause ?? null, status: exit?.status ?? null },
   });
-}
-
-function stopping(): Fault {
-  return new Fault(
-    "daemon-unavailable",
-    "Cannot wait any longer: the daemon stops",
-    { hint: "Ask again when it runs" },
-  );
 }
