@@ -202,7 +202,8 @@ Deno.test("the files it carries are unpacked once, as they were built", async ()
       return { name, ino, mtime, mode };
     }));
     assert.deepEqual(names, [
-      ...["monitor", "shim", "vmlinux-generic", "vmlinux-volant"],
+      ...["monitor", "shim", "simulated", "vmlinux-generic"],
+      "vmlinux-volant",
     ]);
     assert.equal(await digest(`${folder}/shim`), await digest(SHIM));
   }

@@ -173,7 +173,7 @@ Deno.test("a state disk gives back to the host what its guest removes", async ()
   await until("it is given back", async () => await taken() < size);
 });
 
-Deno.test("disks that a lost database knew are moved aside, not thrown away", async () => {
+Deno.test("disks that a lost database knew are kept, and their VM with its record", async (t) => {
   await using volant = await TmpVolant.start();
   const manifest = await rootManifest(volant, {
     name: "kept",
@@ -182,19 +182,34 @@ Deno.test("disks that a lost database knew are moved aside, not thrown away", as
     script: COUNTER,
   });
   await volant.run("vm", "create", "kept", "--manifest", manifest, ...BARE);
+  await logged(volant, "kept", (now) => starts(now).length === 1);
   await volant.run("vm", "stop", "kept");
-  await volant.endDaemon("SIGTERM");
-  for (const { name } of Deno.readDirSync(volant.stateDir)) {
-    if (!name.startsWith("volant.db")) continue;
-    await Deno.remove(`${volant.stateDir}/${name}`);
-  }
-  await volant.startDaemon();
-  const [disk] = filesBelow(`${volant.stateDir}/forgotten`).filter((path) =>
-    path.endsWith("/state.ext4")
-  );
-  assert.match(disk ?? "", /\/forgotten\/1-\d+\/state\.ext4$/);
-  const log = await Deno.readTextFile(`${volant.folder}/daemon.log`);
-  assert.match(log, /No VM owns .*was moved to/);
+  const loseDatabase = async () => {
+    await volant.endDaemon("SIGTERM");
+    for (const { name } of Deno.readDirSync(volant.stateDir)) {
+      if (!name.startsWith("volant.db")) continue;
+      await Deno.remove(`${volant.stateDir}/${name}`);
+    }
+  };
+  const { id } = await volant.json("vm", "get", "kept");
+  await t.step("the VM is back and finds what it wrote", async () => {
+    await loseDatabase();
+    await volant.startDaemon();
+    await volant.run("vm", "start", "kept");
+    await logged(volant, "kept", (now) => now.includes("start 2"));
+    await volant.run("vm", "stop", "kept");
+  });
+  await t.step("without its record, its disk is moved aside", async () => {
+    await loseDatabase();
+    await Deno.writeTextFile(`${volant.stateDir}/vms/${id}/vm.json`, "{");
+    await volant.startDaemon();
+    const [disk] = filesBelow(`${volant.stateDir}/forgotten`).filter((path) =>
+      path.endsWith("/state.ext4")
+    );
+    assert.match(disk ?? "", /\/forgotten\/1-\d+\/state\.ext4$/);
+    const log = await Deno.readTextFile(`${volant.folder}/daemon.log`);
+    assert.match(log, /No VM owns .*was moved to/);
+  });
 });
 
 Deno.test("an ephemeral guest forgets what it wrote at each stop", async (t) => {

@@ -260,8 +260,8 @@ Deno.test("run: what is no image is said to be none, with 125", async () => {
   const cases = [
     [`oci:${images.path("absent")}`, /absent/],
     [images.path("absent"), /absent/],
-    ["nginx:latest", /registry|registries/],
-    ["docker://example.invalid/team/app", /registry|registries/],
+    ["docker-daemon:nginx", /not of a known form/],
+    ["Nginx", /in small letters/],
     [`oci-archive:${images.path("absent.tar")}`, /absent\.tar/],
   ] as const;
   for (const [image, said] of cases) {
@@ -270,4 +270,8 @@ Deno.test("run: what is no image is said to be none, with 125", async () => {
     assert.match(stderr, /^error: [^\n]+\nhint: [^\n]+\n$/);
     assert.match(stderr, said);
   }
+  const name = "registry.invalid/team/app";
+  const { status, stderr } = await images.run("--pull", "never", name);
+  assert.equal(status, 125);
+  assert.match(stderr, /it is not in the cache, and is not to be pulled/);
 });

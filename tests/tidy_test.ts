@@ -15,10 +15,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "guest/": ["lib/"],
   "api/": ["lib/", "manifest/"],
   "host/": ["lib/"],
-  "builder/": ["lib/", "manifest/", "guest/"],
-  "cli/": ["lib/", "manifest/", "api/", "host/", "builder/"],
+  "archive/": ["lib/"],
+  "backup/": ["lib/", "archive/"],
+  "builder/": ["lib/", "archive/", "manifest/", "guest/"],
+  "cli/": ["lib/", "manifest/", "api/", "host/", "builder/", "backup/"],
   "daemon/store/": [
     "lib/",
+    "manifest/values.ts",
     "api/",
     "daemon/vm/vm.ts",
     "daemon/plugins/plugin.ts",
@@ -54,6 +57,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/artifacts/",
     "daemon/events/",
   ],
+  "daemon/backup/": [
+    "lib/",
+    "backup/",
+    "daemon/hypervisors/hypervisor.ts",
+    "daemon/vm/",
+    "daemon/store/",
+  ],
   "daemon/routes/": [
     "lib/",
     "manifest/",
@@ -63,15 +73,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "daemon/hypervisors/hypervisor.ts",
     "daemon/events/",
     "daemon/logs/",
+    "daemon/backup/",
+    "backup/writer.ts",
   ],
   "daemon/server.ts": ["lib/", "daemon/routes/"],
   "daemon/config.ts": [
     "lib/",
     "host/",
     "daemon/hypervisors/registry.ts",
+    "daemon/hypervisors/qemu/machine_models.ts",
     "daemon/networks/",
   ],
-  "daemon/": ["lib/", "api/", "host/", "daemon/"],
+  "daemon/": ["lib/", "api/", "host/", "backup/", "daemon/"],
   "main.ts": ["lib/self.ts", "daemon/main.ts", "cli/cli.ts"],
 };
 
@@ -83,12 +96,13 @@ const ONLY_IN: Readonly<Record<string, readonly string[]>> = {
   "Deno.env.get": [
     "lib/folders.ts",
     "lib/exec.ts",
+    "api/unix_client.ts",
     "daemon/main.ts",
     "cli/",
     "host/",
     "builder/",
   ],
-  "node:sqlite": ["daemon/store/"],
+  "node:sqlite": ["daemon/store/", "backup/"],
 };
 
 const FILE_LINES_MAX = 400;

@@ -3,7 +3,10 @@
  * from busybox and a script.
  */
 
-import { TmpVolant } from "./tmp_volant.ts";
+import type { TmpVolant } from "./tmp_volant.ts";
+
+/** Whoever has a folder, and runs the executable. */
+type Builder = Pick<TmpVolant, "folder" | "run">;
 
 export interface Appliance {
   /** Absolute path of the manifest. */
@@ -22,7 +25,7 @@ export interface ApplianceOptions {
 
 /** Builds it in the folder of `volant`; gone with that. */
 export async function buildAppliance(
-  volant: TmpVolant,
+  volant: Builder,
   { name, script, memoryMib = 64, manifest = {}, workload = {} }:
     ApplianceOptions,
 ): Promise<Appliance> {
@@ -62,6 +65,6 @@ export async function buildAppliance(
 }
 
 /** One that does nothing, for tests of what is done to it. */
-export async function idleAppliance(volant: TmpVolant): Promise<Appliance> {
+export async function idleAppliance(volant: Builder): Promise<Appliance> {
   return await buildAppliance(volant, { name: "idle", script: "sleep 1000" });
 }

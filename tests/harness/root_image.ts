@@ -4,7 +4,10 @@
  */
 
 import assert from "node:assert/strict";
-import { TmpVolant } from "./tmp_volant.ts";
+import type { TmpVolant } from "./tmp_volant.ts";
+
+/** Whoever has a folder to make it in. */
+type Maker = Pick<TmpVolant, "folder">;
 
 export type RootFormat =
   | "erofs"
@@ -46,7 +49,7 @@ $
 
 /** Makes the image in the folder of `volant` and resolves with its path. */
 export async function rootImage(
-  volant: TmpVolant,
+  volant: Maker,
   format: RootFormat,
 ): Promise<string> {
   const tree = `${volant.folder}/root-tree`;
@@ -110,7 +113,7 @@ export interface RootManifest {
 
 /** Writes a manifest beside the image and resolves with its path. */
 export async function rootManifest(
-  volant: TmpVolant,
+  volant: Maker,
   { name, image, format, script, workload, manifest }: RootManifest,
 ): Promise<string> {
   const path = `${volant.folder}/${name}.json`;

@@ -28,6 +28,10 @@ const STOP_MS = 20_000;
 export class TmpVolant implements AsyncDisposable {
   readonly folder: string;
   readonly netns: Netns | undefined;
+  /** What runs as daemon and as command line; another one is an upgrade. */
+  executable = built("volant");
+  /** Words before the daemon's command, such as those that enter a namespace. */
+  enter: readonly string[];
   readonly #env: Record<string, string>;
   #daemon: Deno.ChildProcess | undefined;
 
@@ -38,6 +42,7 @@ export class TmpVolant implements AsyncDisposable {
   ) {
     this.folder = folder;
     this.netns = netns;
+    this.enter = netns?.enter ?? [];
     this.#env = env;
   }
 
@@ -86,9 +91,9 @@ export class TmpVolant implements AsyncDisposable {
         'log=$1; shift; exec "$@" daemon --log-level debug 2>>"$log"',
         "sh",
         `${this.folder}/daemon.log`,
-        ...this.netns?.enter ?? [],
+        ...this.enter,
         "setsid",
-        built("volant"),
+        this.executable,
       ],
       env: { ...this.#env, ...env },
       stdin: "null",
@@ -126,7 +131,7 @@ export class TmpVolant implements AsyncDisposable {
 
   /** Starts `volant ARGS` and leaves it to the caller. */
   spawn(...args: readonly string[]): Deno.ChildProcess {
-    return new Deno.Command(built("volant"), {
+    return new Deno.Command(this.executable, {
       args: [...args],
       env: this.#env,
       stdin: "piped",
