@@ -18,6 +18,7 @@ import {
 import type { Digest } from "../manifest/values.ts";
 import { parseFledgeToml } from "./fledge_toml.ts";
 import { folderOf, nameOf, readHostText } from "./host_files.ts";
+import type { LayerProgress } from "./oci/registry/pull_progress.ts";
 import { OutputFile } from "./output.ts";
 import { type ArtifactPlan, strategyNamed } from "./strategy.ts";
 
@@ -28,7 +29,8 @@ export type BuildProgress =
     readonly kind: "bytes";
     readonly done: number;
     readonly total: number;
-  };
+  }
+  | LayerProgress;
 
 export interface BuildOptions {
   /** The fledge.toml. */

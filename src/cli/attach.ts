@@ -17,20 +17,16 @@ import {
   waitVm,
 } from "../api/vms.ts";
 import { Fault } from "../lib/fault.ts";
-import { isLost, reconnect } from "./reconnect.ts";
+import { type OverDaemons, overDaemons } from "./reconnect.ts";
 
 /** As long as the daemon allows; then it is asked again. */
 const WAIT_SECONDS = 24 * 3600;
 
-export interface AttachOptions {
+export interface AttachOptions extends Omit<OverDaemons, "connect"> {
   readonly name: string;
   readonly print: (line: LogLine) => void;
-  /** The daemon went, and will be asked for again. */
-  readonly onLost: () => void;
-  readonly onBack: () => void;
   /** Ends it with the signal's reason; the VM runs on. */
   readonly signal: AbortSignal;
-  readonly pauseMs?: number;
 }
 
 /** The VM once it has ended and all its lines are printed. */
@@ -38,23 +34,12 @@ export async function attach(
   client: Client,
   options: AttachOptions,
 ): Promise<VmView> {
-  const { name, signal, pauseMs, onLost, onBack } = options;
+  const { name, signal } = options;
   const position = new LogPosition();
-  for (;;) {
-    try {
-      return await followOnce(client, options, position);
-    } catch (error) {
-      if (error instanceof Fault && error.code === "timed-out") continue;
-      if (signal.aborted || !isLost(error)) throw error;
-    }
-    onLost();
-    await reconnect(
-      () => client.call(getVm, { name }, signal),
-      pauseMs,
-      signal,
-    );
-    onBack();
-  }
+  return await overDaemons(() => followOnce(client, options, position), {
+    ...options,
+    connect: () => client.call(getVm, { name }, signal),
+  });
 }
 
 async function followOnce(
@@ -64,20 +49,33 @@ async function followOnce(
 ): Promise<VmView> {
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
-  const ended = client.call(waitVm, { name, timeout: WAIT_SECONDS }, until);
+  const ended = waitForEnd(client, name, until);
   const lines = printLines(
     client.stream(logsVm, { name, follow: true }, until),
     position.reader(),
     print,
   );
   try {
-    // Of a daemon that stops the log ends as that of a VM does, but the wait
-    // fails: both together say that nothing is missing.
+    // The wait says how it ended, the log's end that nothing is missing.
     const [vm] = await Promise.all([ended, lines]);
     return vm;
   } finally {
     over.abort();
     await Promise.allSettled([ended, lines]);
+  }
+}
+
+async function waitForEnd(
+  client: Client,
+  name: string,
+  signal: AbortSignal,
+): Promise<VmView> {
+  for (;;) {
+    try {
+      return await client.call(waitVm, { name, timeout: WAIT_SECONDS }, signal);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "timed-out") throw error;
+    }
   }
 }
 
@@ -99,6 +97,11 @@ export class LogPosition {
   #time = "";
   /** Lines read that have this time. */
   #count = 0;
+
+  /** Whether there is a line that a log can be read on from. */
+  get isKnown(): boolean {
+    return this.#time !== "";
+  }
 
   /** For a log that is read from its beginning: whether a line was not read yet. */
   reader(): (line: Pick<LogLine, "timestamp">) => boolean {

@@ -190,14 +190,19 @@ Deno.test("system info tells daemon and counts", async () => {
       ? Response.json({
         version: "1.2.3",
         api_listen_addr: "/s",
-        hypervisor: { name: "qemu", version: "7.2", accelerator: "tcg" },
+        hypervisor: {
+          name: "qemu",
+          version: "7.2",
+          machine: "q35",
+          accelerator: "tcg",
+        },
         state_dir: "/state",
         runtime_dir: "/run",
       })
       : Response.json({ total_vms: 3, by_status: { running: 2, stopped: 1 } })
   );
   const { stdout } = await volant(["system", "info"], daemon);
-  assert.match(stdout, /^hypervisor: +qemu 7\.2, tcg$/m);
+  assert.match(stdout, /^hypervisor: +qemu 7\.2, q35, tcg$/m);
   assert.match(stdout, /^vms: +3, 2 running, 1 stopped$/m);
 });
 

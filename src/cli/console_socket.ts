@@ -7,13 +7,23 @@
  * @module
  */
 
+import { DAEMON_HOST, unixClient } from "../api/unix_client.ts";
 import { consolePath } from "../api/vms.ts";
 import { Fault } from "../lib/fault.ts";
 
+export interface ConsoleEnd {
+  readonly why: string;
+  /** The daemon went; the machine runs on. */
+  readonly isLost: boolean;
+}
+
 export interface ConsoleHandlers {
   readonly onBytes: (bytes: Uint8Array) => void;
-  readonly onEnd: (why: string) => void;
+  readonly onEnd: (end: ConsoleEnd) => void;
 }
+
+/** Of RFC 6455: the daemon stops, or the connection broke without a word. */
+const LOST_CODES = [1001, 1006];
 
 /** Resolves once it is open; closing the socket ends it. */
 export async function openConsole(
@@ -21,10 +31,8 @@ export async function openConsole(
   name: string,
   { onBytes, onEnd }: ConsoleHandlers,
 ): Promise<WebSocket> {
-  const client = Deno.createHttpClient({
-    proxy: { transport: "unix", path: socketPath },
-  });
-  const url = `ws://localhost${consolePath(name)}`;
+  const client = unixClient(socketPath);
+  const url = `ws://${DAEMON_HOST}${consolePath(name)}`;
   const socket = new WebSocket(url, { client });
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) =>
@@ -37,7 +45,7 @@ export async function openConsole(
   socket.onopen = () => resolve();
   socket.onerror = (event) => {
     const text = event instanceof ErrorEvent ? event.message : "it broke off";
-    onEnd("the connection broke");
+    onEnd({ why: "the connection broke", isLost: true });
     reject(
       new Fault(
         "daemon-unavailable",
@@ -46,9 +54,12 @@ export async function openConsole(
       ),
     );
   };
-  socket.onclose = ({ reason }) => {
+  socket.onclose = ({ code, reason }) => {
     client.close();
-    onEnd(reason || "the machine has ended");
+    onEnd({
+      why: reason || "the machine has ended",
+      isLost: LOST_CODES.includes(code),
+    });
   };
   await promise;
   return socket;

@@ -1,6 +1,6 @@
 /**
- * What `volant run` is given to run: an OCI image, which is converted to a root
- * file system, or a manifest.
+ * What `volant run` is given to run: an OCI image, which is pulled if need be and
+ * converted to a root file system, or a manifest.
  *
  * Builder and schemas come with it on demand only.
  *
@@ -12,14 +12,21 @@ import { Fault } from "../lib/fault.ts";
 import type { Manifest, Workload } from "../manifest/manifest.ts";
 import { cacheFolder } from "./cache_folder.ts";
 import type { Context } from "./context.ts";
+import { absoluteCacheFolder, imageNames } from "./image_text.ts";
 import { progressPrinter } from "./progress.ts";
 import { anyFile } from "./proposals.ts";
+import {
+  type Pull,
+  type RegistryFlags,
+  registryOptions,
+} from "./registry_flags.ts";
 
 /** How an image's name says what it is. */
 const KINDS = ["oci:", "oci-archive:", "docker-archive:"] as const;
 
-/** What the command line says about the workload. */
-export interface Command {
+/** What the command line says about the workload, and where its image is from. */
+export interface Command extends RegistryFlags {
+  readonly pull?: Pull;
   readonly entrypoint?: string;
   readonly user?: string;
   readonly workdir?: string;
@@ -27,8 +34,8 @@ export interface Command {
   readonly words: readonly string[];
 }
 
-/** What is to be run. */
-export interface RunImage {
+/** What is to be run; until it is disposed of, nobody clears the cache of it. */
+export interface RunImage extends Disposable {
   readonly manifest: Manifest;
   /** Takes it out of the cache, where it was before: it is damaged there. */
   readonly forget?: (signal: AbortSignal) => Promise<void>;
@@ -43,8 +50,13 @@ export async function runImage(
 ): Promise<RunImage> {
   if (/\.(?:json|toml)$/i.test(image)) {
     const { readManifestFile } = await import("./manifest_file.ts");
-    return { manifest: withCommand(await readManifestFile(image), command) };
+    return {
+      manifest: withCommand(await readManifestFile(image), command),
+      [Symbol.dispose]: () => {},
+    };
   }
+  using held = new DisposableStack();
+  held.use(await shared(context, signal));
   const converted = await convert(image, command, context, signal);
   const { manifest, cached, imageDigest } = converted;
   // All else is the converter's to set, which knows what the image says.
@@ -54,7 +66,25 @@ export async function runImage(
       ? manifest
       : withCommand(manifest, { workdir, words: [] }),
     ...(cached ? { forget: forgetter(imageDigest, context) } : {}),
+    [Symbol.dispose]: disposer(held.move()),
   };
+}
+
+/** What is converted stays until the daemon has taken it. */
+async function shared(
+  { out, env }: Pick<Context, "out" | "env">,
+  signal: AbortSignal,
+): Promise<Disposable> {
+  const { shareCache } = await import("../builder/oci/cache_lock.ts");
+  return await shareCache(
+    absoluteCacheFolder({ env }),
+    signal,
+    () => out.note("waiting for the cache to be cleared"),
+  );
+}
+
+function disposer(held: DisposableStack): () => void {
+  return () => held.dispose();
 }
 
 function forgetter(
@@ -69,13 +99,16 @@ function forgetter(
 
 async function convert(
   image: string,
-  { entrypoint, user, words }: Command,
+  how: Command,
   { out, env }: Pick<Context, "out" | "env">,
   signal: AbortSignal,
 ): Promise<ConvertedImage> {
+  const { entrypoint, user, words, pull } = how;
   const { convertImage } = await import("../builder/oci/convert.ts");
   const converted = await convertImage(image, {
     cacheDir: cacheFolder(env),
+    pull,
+    registry: registryOptions(how, { env }),
     signal,
     progress: progressPrinter(out, `${image}: `),
     overrides: {
@@ -124,8 +157,12 @@ function command(
   return { entrypoint, args: words.length > 0 ? words : args };
 }
 
-/** The kinds of image, and files, which the shell knows. */
-export function proposeImages(partial: string): readonly string[] {
+/** The kinds of image, names in the cache, and files, which the shell knows. */
+export async function proposeImages(
+  this: Context,
+  partial: string,
+): Promise<readonly string[]> {
   const kind = KINDS.find((each) => partial.startsWith(each));
-  return [...KINDS, ...anyFile(partial, kind)];
+  const names = kind === undefined ? await imageNames.call(this) : [];
+  return [...KINDS, ...names, ...anyFile(partial, kind)];
 }

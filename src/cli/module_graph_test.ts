@@ -21,6 +21,9 @@ const QUICK = [
   ...["commands/plugin_remove.ts"],
   ...["commands/build.ts", "commands/doctor.ts", "commands/version.ts"],
   ...["commands/system_info.ts", "commands/daemon.ts", "commands/docs.ts"],
+  ...["commands/image_pull.ts", "commands/image_list.ts"],
+  ...["commands/image_inspect.ts", "commands/image_remove.ts"],
+  ...["commands/image_prune.ts"],
   ...["commands/run.ts", "commands/completion.ts", "complete.ts"],
 ];
 

@@ -37,6 +37,8 @@ export class Output {
   readonly stderr: Sink;
   readonly #colours: boolean;
   readonly #encoder = new TextEncoder();
+  /** Lines of the block that the cursor stands below. */
+  #blockLines = 0;
 
   constructor(stdout: Sink, stderr: Sink, colours: boolean) {
     this.stdout = stdout;
@@ -74,6 +76,7 @@ export class Output {
 
   /** A line on stderr, as it is. */
   errorLine(text: string): void {
+    this.#blockLines = 0;
     this.stderr.write(this.#encoder.encode(`${text}\n`));
   }
 
@@ -81,6 +84,15 @@ export class Output {
   status(text: string): void {
     if (!this.stderr.isTerminal) return;
     this.stderr.write(this.#encoder.encode(`\r${text}\x1b[K`));
+  }
+
+  /** Lines that the next block replaces, unless a note has come between them; for terminals only. */
+  block(lines: readonly string[]): void {
+    if (!this.stderr.isTerminal) return;
+    const up = this.#blockLines > 0 ? `\x1b[${this.#blockLines}A\x1b[J` : "";
+    const text = lines.map((line) => `${plain(line)}\n`).join("");
+    this.stderr.write(this.#encoder.encode(up + text));
+    this.#blockLines = lines.length;
   }
 
   /** Columns as wide as their widest cell; the heading is in bold. */

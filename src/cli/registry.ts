@@ -50,6 +50,32 @@ const PLUGIN: Group = {
   },
 };
 
+const IMAGE: Group = {
+  brief:
+    "Pull images from registries, and look after the cache of them (also `images`)",
+  entries: {
+    pull: async () => (await import("./commands/image_pull.ts")).imagePull,
+    list: async () => (await import("./commands/image_list.ts")).imageList,
+    inspect: async () =>
+      (await import("./commands/image_inspect.ts")).imageInspect,
+    remove: async () =>
+      (await import("./commands/image_remove.ts")).imageRemove,
+    prune: async () => (await import("./commands/image_prune.ts")).imagePrune,
+  },
+};
+
+const BACKUP: Group = {
+  brief: "Back up all virtual machines and plugins, and bring them back",
+  entries: {
+    create: async () =>
+      (await import("./commands/backup_create.ts")).backupCreate,
+    verify: async () =>
+      (await import("./commands/backup_verify.ts")).backupVerify,
+    restore: async () =>
+      (await import("./commands/backup_restore.ts")).backupRestore,
+  },
+};
+
 const SYSTEM: Group = {
   brief: "Look into the daemon",
   entries: {
@@ -96,7 +122,9 @@ export const COMMANDS: Group = {
     "  VOLANT_SOCKET       socket of the daemon; --socket PATH goes first",
     "  VOLANT_STATE_DIR    where the daemon keeps what survives a reboot",
     "  VOLANT_RUNTIME_DIR  where it keeps sockets and run directories",
-    "  VOLANT_CACHE        where converted images and fetched files are kept",
+    "  VOLANT_CACHE        where images and fetched files are kept",
+    "  VOLANT_REGISTRY_MIRROR  servers to ask for images first: [REGISTRY=]URL ...",
+    "  SSL_CERT_FILE       certificates to trust in place of the system's",
     "  VOLANT_QEMU         the QEMU to use in place of that in PATH",
     "  VOLANT_PASST        the passt to use in place of that in PATH",
     "  NO_COLOR            no colours",
@@ -108,7 +136,9 @@ export const COMMANDS: Group = {
     run: async () => (await import("./commands/run.ts")).run,
     vm: VM,
     plugin: PLUGIN,
+    image: IMAGE,
     build: async () => (await import("./commands/build.ts")).build,
+    backup: BACKUP,
     events: async () => (await import("./commands/events.ts")).events,
     system: SYSTEM,
     doctor: async () => (await import("./commands/doctor.ts")).doctor,
@@ -122,6 +152,7 @@ export const COMMANDS: Group = {
 const ALIASES: Readonly<Record<string, string>> = {
   vms: "vm",
   plugins: "plugin",
+  images: "image",
 };
 
 /** Commands of a group that have a second name. */

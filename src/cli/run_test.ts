@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { VmView } from "../api/vms.ts";
-import { type Asked, fault, volant } from "./fake_daemon.ts";
+import { writeOciLayout } from "../../tests/harness/oci_image.ts";
+import { type Asked, fakeVm, fault, volant } from "./fake_daemon.ts";
 import { at, daemonOf, ended, manifestFile, ndjson } from "./run_fixture.ts";
 
 interface Sent {
@@ -206,4 +207,35 @@ Deno.test("run --detach: a boot that failed is hinted at with what run has", asy
     assert.match(stderr, /^error: Cannot start it: no root\nhint: /);
     assert.match(stderr, hint);
   }
+});
+
+Deno.test("run: the cache is nobody's to clear until the VM has its image", async () => {
+  const folder = await Deno.makeTempDir();
+  const { reference } = await writeOciLayout(`${folder}/image`, {
+    layers: [{ entries: [{ name: "hello", content: "hi" }] }],
+    config: { Cmd: ["/hello"] },
+  });
+  const free: boolean[] = [];
+  const look = () => {
+    using file = Deno.openSync(`${folder}/cache/.lock`);
+    free.push(file.tryLockSync(true));
+  };
+  await using daemon = await daemonOf(ended(), {
+    POST: ({ body }) => {
+      look();
+      return Response.json(fakeVm((body as Sent).name, ended()));
+    },
+    wait: () => {
+      look();
+      return Response.json(fakeVm("x", ended()));
+    },
+  });
+  const env = { VOLANT_CACHE: `${folder}/cache` };
+  const { status, stderr } = await volant(["run", reference], {
+    ...daemon,
+    env,
+  });
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(free, [false, true]);
+  await Deno.remove(folder, { recursive: true });
 });

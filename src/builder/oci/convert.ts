@@ -7,36 +7,40 @@
  */
 
 import { createHash } from "node:crypto";
-import { storageFault, writeFileAtomic } from "../../lib/files.ts";
+import { storageFault } from "../../lib/files.ts";
 import type { Manifest } from "../../manifest/manifest.ts";
 import { checkManifest } from "../../manifest/parse.ts";
 import type { BuildProgress } from "../build.ts";
 import { type ErofsData, ErofsWriter } from "../erofs/writer.ts";
-import { openDockerArchive } from "./docker_archive.ts";
-import { ImageCache } from "./image_cache.ts";
-import { archiveFiles, folderFiles } from "./image_files.ts";
+import { shareCache } from "./cache_lock.ts";
+import { absoluteCache, ImageCache } from "./image_cache.ts";
 import {
   imageCommand,
-  type ImageFacts,
   imageManifest,
   type ImageOverrides,
 } from "./image_manifest.ts";
-import { imageNames } from "./image_names.ts";
-import { reading, writing } from "./image_problem.ts";
-import { configSchema } from "./image_schema.ts";
+import { writing } from "./image_problem.ts";
 import type { UserFiles } from "./image_users.ts";
+import {
+  FACTS,
+  findKept,
+  keepFacts,
+  type KeptImage,
+  ROOTFS,
+} from "./kept_image.ts";
 import { applyLayers } from "./layers.ts";
-import { openLayout } from "./layout.ts";
 import type { Limits } from "./limits.ts";
+import { openImage } from "./open_image.ts";
 import type { OpenedImage } from "./opened_image.ts";
-import { findImage, type ImageReference } from "./reference.ts";
-
-/** To be raised when the same image would give other bytes, or other facts. */
-const CONVERTER_VERSION = 2;
+import type { PullPolicy } from "./registry/pull.ts";
+import type { RegistryOptions } from "./registry/registry_access.ts";
 
 export interface ConvertOptions {
-  /** Holds the folder `images`. */
+  /** Holds the folder `images`, and what is pulled. */
   readonly cacheDir: string;
+  /** When, and how, a registry is asked; `missing` when absent. */
+  readonly pull?: PullPolicy | undefined;
+  readonly registry: RegistryOptions;
   readonly signal: AbortSignal;
   readonly progress?: ((progress: BuildProgress) => void) | undefined;
   readonly overrides?: ImageOverrides | undefined;
@@ -55,14 +59,6 @@ export interface ConvertedImage {
   readonly notes: readonly string[];
 }
 
-/** What is kept of an image besides its root file system. */
-interface Kept extends ImageFacts {
-  readonly rootfsDigest: string;
-}
-
-const ROOTFS = "rootfs.erofs";
-const FACTS = "image.json";
-
 /**
  * An image that names no program to run is refused before any work; whether it
  * knows its user, or the one that was given, shows when its files are read.
@@ -76,30 +72,40 @@ export async function convertImage(
   reference: string,
   options: ConvertOptions,
 ): Promise<ConvertedImage> {
-  const { signal, progress, overrides = {} } = options;
-  const found = await findImage(reference, signal);
-  const image = await reading(
-    `image "${found.text}"`,
-    () => openImage(found, signal),
+  const { signal, progress = () => {}, overrides = {} } = options;
+  const { pull = "missing", registry } = options;
+  const cacheDir = absoluteCache(options.cacheDir);
+  using _shared = await shareCache(
+    cacheDir,
+    signal,
+    () =>
+      progress({ kind: "step", line: "waiting for the cache to be cleared" }),
   );
-  imageCommand(image.config, overrides, found.text);
-  const cache = new ImageCache(options.cacheDir);
+  const image = await openImage(reference, {
+    cacheDir,
+    pull,
+    registry,
+    progress,
+    signal,
+  });
+  imageCommand(image.config, overrides, reference);
+  const cache = new ImageCache(cacheDir);
   let kept = await findKept(cache, image.digest);
   const cached = kept !== undefined;
   if (kept === undefined) {
     using _lock = await cache.lock(image.digest, signal, () =>
-      progress?.({
+      progress({
         kind: "step",
         line: "waiting for another conversion of this image",
       }));
     kept = await findKept(cache, image.digest) ??
-      await convert(cache, image, found.text, options);
-  }
+      await convert(cache, image, reference, options);
+  } else await cache.touch(image.digest, FACTS);
   const rootfsPath = `${cache.folder(image.digest)}/${ROOTFS}`;
   const { rootfsDigest } = kept;
   const { manifest, notes } = imageManifest({
     facts: kept,
-    names: imageNames(found, image),
+    names: image.names,
     overrides,
     imageDigest: image.digest,
     rootfsPath,
@@ -108,7 +114,7 @@ export async function convertImage(
   return {
     rootfsPath,
     rootfsDigest,
-    manifest: checkManifest(manifest, `manifest of image "${found.text}"`),
+    manifest: checkManifest(manifest, `manifest of image "${reference}"`),
     imageDigest: image.digest,
     cached,
     notes,
@@ -125,24 +131,9 @@ export async function forgetImage(
   imageDigest: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const cache = new ImageCache(cacheDir);
+  const cache = new ImageCache(absoluteCache(cacheDir));
   using _lock = await cache.lock(imageDigest, signal, () => {});
   await cache.remove(imageDigest);
-}
-
-/** Opens what a reference leads to; other sources of images are added here. */
-async function openImage(
-  reference: ImageReference,
-  signal: AbortSignal,
-): Promise<OpenedImage> {
-  const { transport, path } = reference;
-  if (transport === "oci") {
-    return await openLayout(folderFiles(path), reference, signal);
-  }
-  const files = await archiveFiles(path, signal);
-  return transport === "oci-archive"
-    ? await openLayout(files, reference, signal)
-    : await openDockerArchive(files, reference, signal);
 }
 
 async function convert(
@@ -150,18 +141,14 @@ async function convert(
   image: OpenedImage,
   name: string,
   options: ConvertOptions,
-): Promise<Kept> {
-  let kept: Kept | undefined;
+): Promise<KeptImage> {
+  let kept: KeptImage | undefined;
   await cache.store(image.digest, async (folder) => {
     const path = `${folder}/${ROOTFS}`;
-    const { size, ...files } = await writeRootfs(image, name, path, options);
+    const files = await writeRootfs(image, name, path, options);
     const rootfsDigest = await digestOf(path, options.signal);
-    kept = { ...files, rootfsDigest, config: image.config };
-    await writeFileAtomic(
-      `${folder}/${FACTS}`,
-      JSON.stringify({ ...kept, version: CONVERTER_VERSION, size }),
-      0o644,
-    );
+    kept = { ...files, rootfsDigest, config: image.config, reference: name };
+    await keepFacts(folder, kept);
   });
   if (kept === undefined) throw new Error("the image was not converted");
   return kept;
@@ -216,36 +203,6 @@ function progressOf(
       progress?.({ kind: "bytes", done, total });
     },
   };
-}
-
-/** What is kept of an image; undefined if it is not there, whole, and of this version. */
-async function findKept(
-  cache: ImageCache,
-  digest: string,
-): Promise<Kept | undefined> {
-  const text = await cache.read(digest, FACTS);
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (!isKept(value)) return undefined;
-    const { size } = await Deno.stat(`${cache.folder(digest)}/${ROOTFS}`);
-    return size === value.size ? value : undefined;
-  } catch (error) {
-    const isBroken = error instanceof Deno.errors.NotFound ||
-      error instanceof SyntaxError;
-    if (isBroken) return undefined;
-    throw error;
-  }
-}
-
-function isKept(value: unknown): value is Kept & { readonly size: number } {
-  if (typeof value !== "object" || value === null) return false;
-  const kept = value as Partial<Record<string, unknown>>;
-  return kept["version"] === CONVERTER_VERSION &&
-    typeof kept["size"] === "number" &&
-    typeof kept["rootfsDigest"] === "string" &&
-    typeof kept["passwd"] === "string" && typeof kept["group"] === "string" &&
-    configSchema.safeParse(kept["config"]).success;
 }
 
 async function digestOf(path: string, signal: AbortSignal): Promise<string> {

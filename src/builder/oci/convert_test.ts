@@ -39,7 +39,12 @@ async function convert(
   options: Partial<ConvertOptions> = {},
 ) {
   const { signal } = new AbortController();
-  return await convertImage(reference, { cacheDir, signal, ...options });
+  return await convertImage(reference, {
+    cacheDir,
+    registry: { env: () => undefined },
+    signal,
+    ...options,
+  });
 }
 
 async function namesIn(folder: string): Promise<string[]> {
@@ -247,7 +252,7 @@ Deno.test("an image with nothing to run is refused before any work", async () =>
     code: "invalid-input",
     message: /names no program to run/,
   });
-  await assert.rejects(Deno.stat(cache), Deno.errors.NotFound);
+  await assert.rejects(Deno.stat(`${cache}/images`), Deno.errors.NotFound);
   const given = await convert(reference, cache, {
     overrides: { entrypoint: ["/bin/app"] },
   });

@@ -17,18 +17,14 @@ import {
   removeIfThere,
   storageFault,
 } from "../../lib/files.ts";
-
-/** How long to wait before asking for a lock again. */
-const LOCK_POLL_MS = 100;
+import { waitForLock } from "./cache_lock.ts";
 
 export class ImageCache {
   readonly #folder: string;
 
+  /** `cacheDir` is absolute. */
   constructor(cacheDir: string) {
-    const absolute = cacheDir.startsWith("/")
-      ? cacheDir
-      : `${Deno.cwd()}/${cacheDir}`;
-    this.#folder = `${absolute}/images`;
+    this.#folder = `${cacheDir}/images`;
   }
 
   /** Where an image lies, or will. */
@@ -41,6 +37,25 @@ export class ImageCache {
     return await readTextIfThere(`${this.folder(digest)}/${name}`);
   }
 
+  /** Notes that an image is used now: the time of change of its file `name`. */
+  async touch(digest: string, name: string): Promise<void> {
+    const now = new Date();
+    await Deno.utime(`${this.folder(digest)}/${name}`, now, now).catch(() => {
+      // In a cache of somebody else's: when it was used is for people only.
+    });
+  }
+
+  /** Digests of the images that are there. */
+  async *list(): AsyncGenerator<string> {
+    try {
+      for await (const { name } of Deno.readDir(this.#folder)) {
+        if (!name.startsWith(".")) yield digestOf(name);
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   /** Waits until nobody else converts the image; `onWait` tells that it has to. */
   async lock(
     digest: string,
@@ -50,10 +65,7 @@ export class ImageCache {
     await makeDir(`${this.#folder}/.locks`);
     const file = await this.#openLock(folderName(digest));
     try {
-      for (let isFirst = true; !await file.tryLock(true); isFirst = false) {
-        if (isFirst) onWait();
-        await delay(LOCK_POLL_MS, signal);
-      }
+      await waitForLock(file, { exclusive: true, signal, onWait });
     } catch (error) {
       file.close();
       throw error;
@@ -67,7 +79,7 @@ export class ImageCache {
     fill: (folder: string) => Promise<void>,
   ): Promise<void> {
     const incoming = `${this.#folder}/.incoming/${folderName(digest)}`;
-    await this.#removeLeft(digest);
+    await this.removeLeft(digest);
     await makeDir(incoming);
     try {
       await fill(incoming);
@@ -93,11 +105,16 @@ export class ImageCache {
     }
   }
 
-  /** Removes what killed conversions left: those whose lock nobody holds. */
-  async #removeLeft(own: string): Promise<void> {
+  /**
+   * Removes what killed conversions left: those whose lock nobody holds, and
+   * that of `own`, whose lock the caller holds.
+   */
+  async removeLeft(own?: string): Promise<void> {
     const incoming = `${this.#folder}/.incoming`;
     await makeDir(incoming);
-    await removeIfThere(`${incoming}/${folderName(own)}`);
+    if (own !== undefined) {
+      await removeIfThere(`${incoming}/${folderName(own)}`);
+    }
     for await (const { name } of Deno.readDir(incoming)) {
       using lock = await this.#openLock(name);
       if (await lock.tryLock(true)) await removeIfThere(`${incoming}/${name}`);
@@ -118,22 +135,18 @@ function folderName(digest: string): string {
   return digest.replace(/^sha256:/, "").replace(":", "-");
 }
 
+function digestOf(folderName: string): string {
+  return folderName.includes("-")
+    ? folderName.replace("-", ":")
+    : `sha256:${folderName}`;
+}
+
+/** The cache's folder, wherever this process may go. */
+export function absoluteCache(cacheDir: string): string {
+  return cacheDir.startsWith("/") ? cacheDir : `${Deno.cwd()}/${cacheDir}`;
+}
+
 async function syncFolder(folder: string): Promise<void> {
   using file = await Deno.open(folder);
   await file.sync();
-}
-
-function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
-  });
 }

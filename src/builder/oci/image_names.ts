@@ -24,7 +24,7 @@ const DIGEST_CHARACTERS = 12;
 const ENDINGS = /(?:\.(?:tar|oci|docker|img|image)|-(?:oci|docker))+$/;
 
 export function imageNames(
-  { text, path, tag }: ImageReference,
+  { text, path, tag }: Pick<ImageReference, "text" | "path" | "tag">,
   { name, digest }: Pick<OpenedImage, "name" | "digest">,
 ): ImageNames {
   const known = name ?? tag;

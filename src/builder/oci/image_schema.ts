@@ -13,7 +13,7 @@ import { damaged, mismatch } from "./image_problem.ts";
 import { isCheckable, verified } from "./layer_stream.ts";
 
 /** As much as registries accept of a manifest. */
-const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
+export const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;
 
 const DESCRIPTORS_MAX = 1000;
 
@@ -75,6 +75,7 @@ export const configSchema = z.object({
     User: nullable(z.string()),
     StopSignal: nullable(z.string()),
     ExposedPorts: nullable(anyMap),
+    Volumes: nullable(anyMap),
     Healthcheck: nullable(z.object({ Test: nullable(textList) })),
     Labels: nullable(textMap),
   })),

@@ -14,7 +14,7 @@ export interface OpenedImage {
   readonly config: ImageConfig;
   /** The lowest first. */
   readonly layers: readonly LayerBlob[];
-  /** Name the image has where it lies: `docker.io/library/nginx:alpine`. */
+  /** Name the image has where it lies: `HOST/library/nginx:alpine`. */
   readonly name: string | undefined;
 }
 
@@ -23,6 +23,8 @@ export interface LayerBlob {
   readonly diffId: string;
   /** As it is stored, for progress. */
   readonly size: number;
+  /** Of the stored bytes, where something names them by it. */
+  readonly digest?: string;
   /** The stored bytes, checked at their end; anew each time. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

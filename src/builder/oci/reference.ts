@@ -1,7 +1,8 @@
 /**
  * Where an image is, as a user writes it: `oci:DIR[:TAG]`, `oci-archive:FILE`,
- * `docker-archive:FILE`, or the bare path of any of them. A path may hold colons,
- * so what is on the disk decides where it ends and the tag begins.
+ * `docker-archive:FILE`, the bare path of any of them, or a name in a registry. A
+ * path may hold colons, so what is on the disk decides where it ends and the tag
+ * begins; what is on the disk goes before what a registry may have.
  *
  * @module
  */
@@ -10,6 +11,10 @@ import { Fault } from "../../lib/fault.ts";
 import { openRegularFile } from "../../lib/files.ts";
 import { archiveFiles } from "./image_files.ts";
 import { reading } from "./image_problem.ts";
+import {
+  parseRegistryReference,
+  type RegistryReference,
+} from "./registry/registry_reference.ts";
 
 export type Transport = "oci" | "oci-archive" | "docker-archive";
 
@@ -23,7 +28,7 @@ export interface ImageReference {
 }
 
 const FORMS =
-  "Write oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or the path of one";
+  "Write [HOST/]NAME[:TAG] for one in a registry, or oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], or the path of one";
 
 const TRANSPORTS = ["oci", "oci-archive", "docker-archive"] as const;
 
@@ -31,15 +36,11 @@ const TRANSPORTS = ["oci", "oci-archive", "docker-archive"] as const;
 const OTHER_TRANSPORTS =
   /^(?:containers-storage|docker-daemon|dir|ostree|sif|tarball|https?|file):/;
 
-/** `nginx`, `nginx:alpine`, `host:5000/team/app@sha256:...`. */
-const REGISTRY_REGEXP =
-  /^(?:docker:\/\/)?(?:(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9a-f:]+\]|[\w.-]+(?=:\d+\/))(?::\d+)?\/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
-
 /** Finds what a reference names; throws for what is none, or not there. */
 export async function findImage(
   text: string,
   signal: AbortSignal,
-): Promise<ImageReference> {
+): Promise<ImageReference | RegistryReference> {
   const transport = TRANSPORTS.find((each) => text.startsWith(`${each}:`));
   if (transport !== undefined) {
     const rest = text.slice(transport.length + 1);
@@ -59,10 +60,18 @@ export async function findImage(
       ? absent(text, withoutTag(text))
       : invalid(text, "it is there, but holds no image");
   }
-  if (REGISTRY_REGEXP.test(text) && !OTHER_TRANSPORTS.test(text)) {
-    throw registry(text);
+  if (OTHER_TRANSPORTS.test(text)) {
+    throw invalid(text, "it is not of a known form");
   }
-  throw invalid(text, "it is not of a known form");
+  const named = parseRegistryReference(text);
+  if (named !== undefined) return named;
+  const isCapital = parseRegistryReference(text.toLowerCase()) !== undefined;
+  throw invalid(
+    text,
+    isCapital
+      ? "names of images are in small letters"
+      : "it is not of a known form",
+  );
 }
 
 /** The longest beginning that is on the disk; what follows its colon is the tag. */
@@ -149,17 +158,5 @@ function invalid(text: string, reason: string): Fault {
     "invalid-input",
     `Cannot read image "${text}": ${reason}`,
     { hint: FORMS },
-  );
-}
-
-function registry(text: string): Fault {
-  const name = text.replace(/^docker:\/\//, "");
-  const last = name.replace(/@.*$/, "").split("/").at(-1) ?? "image";
-  const [folder = "image", tag = "latest"] = last.split(":");
-  const copy = `skopeo copy docker://${name} oci:${folder}:${tag}`;
-  return new Fault(
-    "not-supported",
-    `Cannot read image "${text}": this version reads images from the disk, not from registries`,
-    { hint: `Get it with ${copy} and use oci:${folder}:${tag}` },
   );
 }

@@ -61,44 +61,39 @@ Deno.test("what is not there is told with its path", async () => {
   }
 });
 
-Deno.test("an image of a registry is told how to get it", async () => {
-  for (
-    const [text, copy] of [
-      [
-        "nginx:alpine",
-        "skopeo copy docker://nginx:alpine oci:nginx:alpine",
-      ],
-      ["nginx", "skopeo copy docker://nginx oci:nginx:latest"],
-      [
-        "docker://ghcr.io/team/app:2",
-        "skopeo copy docker://ghcr.io/team/app:2 oci:app:2",
-      ],
-      ["localhost:5000/a/b", "docker://localhost:5000/a/b oci:b:latest"],
-      [
-        `redis@sha256:${"0".repeat(64)}`,
-        `docker://redis@sha256:${"0".repeat(64)} oci:redis:latest`,
-      ],
-    ]
-  ) {
-    await assert.rejects(findImage(text ?? "", signal), (error: unknown) => {
-      assert.ok(error instanceof Error && "code" in error && "hint" in error);
-      assert.equal(error.code, "not-supported");
-      assert.match(error.message, /not from registries/);
-      assert.ok(String(error.hint).includes(copy ?? ""), String(error.hint));
-      return true;
-    });
+Deno.test("a name that is nothing on the disk is one of a registry", async () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const cases: readonly (readonly [string, string])[] = [
+    ["nginx:alpine", "library/nginx"],
+    ["docker://registry.example/team/app:2", "team/app"],
+    ["localhost:5000/a/b", "a/b"],
+    [`redis@${digest}`, "library/redis"],
+  ];
+  for (const [text, repository] of cases) {
+    const found = await findImage(text, signal);
+    assert.ok(found.transport === "registry", text);
+    assert.deepEqual([found.text, found.repository], [text, repository]);
   }
 });
 
 Deno.test("other words are refused, naming the forms there are", async () => {
   for (
-    const text of ["", "oci:", "docker-daemon:nginx", "Nginx", "a b", "dir:x"]
+    const text of ["", "oci:", "docker-daemon:nginx", "a:b:c", "a b", "dir:x"]
   ) {
     await assert.rejects(findImage(text, signal), {
       code: "invalid-input",
-      hint: /oci:DIR\[:TAG\], oci-archive:FILE\[:TAG\], docker-archive:FILE/,
+      message: /it names no file|it is not of a known form/,
+      hint:
+        /\[HOST\/\]NAME\[:TAG\] .*oci:DIR\[:TAG\], oci-archive:FILE\[:TAG\], docker-archive:FILE/,
     });
   }
+});
+
+Deno.test("capitals in a name are told", async () => {
+  await assert.rejects(findImage("Nginx", signal), {
+    code: "invalid-input",
+    message: /names of images are in small letters/,
+  });
 });
 
 Deno.test("a folder and a file are not taken for each other", async () => {

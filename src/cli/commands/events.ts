@@ -8,6 +8,7 @@ import { buildCommand } from "@stricli/core";
 import { encodeInput } from "../../api/endpoint.ts";
 import { type VmEvent, vmEvents } from "../../api/events.ts";
 import { getVm } from "../../api/vms.ts";
+import { DAEMON_HOST, unixClient } from "../../api/unix_client.ts";
 import { Fault } from "../../lib/fault.ts";
 import { vmName } from "../../manifest/values.ts";
 import type { Context } from "../context.ts";
@@ -47,7 +48,7 @@ export const events = buildCommand<Flags, [], Context>({
     const path = this.socketPath(socket);
     if (vm !== undefined) await noteAbsence(this, socket, vm);
     const { url } = encodeInput(vmEvents, vm === undefined ? {} : { vm });
-    using http = Deno.createHttpClient({ proxy: { transport: "unix", path } });
+    using http = unixClient(path);
     const stream = followEvents(
       (lastId) => open(http, path, url, lastId),
       () => this.out.note("The daemon is gone; asking for it again ..."),
@@ -85,7 +86,7 @@ async function open(
   lastId: string | undefined,
 ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   const headers = lastId === undefined ? {} : { "last-event-id": lastId };
-  const response = await fetch(`http://localhost${url}`, {
+  const response = await fetch(`http://${DAEMON_HOST}${url}`, {
     client: http,
     headers: { accept: "text/event-stream", ...headers },
   }).catch((cause) => {

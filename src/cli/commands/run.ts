@@ -14,7 +14,6 @@ import {
   type WaitFor,
 } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
-import type { Manifest } from "../../manifest/manifest.ts";
 import { vmName } from "../../manifest/values.ts";
 import type { Context } from "../context.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help, WAIT_FLAGS } from "../flags.ts";
@@ -24,6 +23,7 @@ import {
   type RunImage,
   runImage,
 } from "../image.ts";
+import { PULL_FLAG, REGISTRY_FLAGS } from "../registry_flags.ts";
 import { runAttached } from "../run_attached.ts";
 import { stopOnSignals } from "../signals.ts";
 import { nameAfter } from "../vm_names.ts";
@@ -50,9 +50,10 @@ export const run = buildCommand<Flags, string[], Context>({
     brief: "Run an OCI image in a virtual machine of its own",
     usage: "[OPTIONS] IMAGE [-- CMD...]",
     text: [
-      "IMAGE is oci:FOLDER, oci-archive:FILE or docker-archive:FILE, each with :TAG where it holds",
-      "several, or the path of one. It is converted once, and kept in the cache. A name that ends",
-      "in .json or .toml is that of a manifest.",
+      "IMAGE is [HOST/]NAME[:TAG] in a registry, or oci:FOLDER, oci-archive:FILE or",
+      "docker-archive:FILE, each with :TAG where it holds several, or the path of one. It is pulled",
+      "and converted once, and kept in the cache (volant image list). A name that ends in .json or",
+      ".toml is that of a manifest.",
       "",
       "CMD replaces the image's CMD; its ENTRYPOINT stays, unless --entrypoint replaces both.",
       "",
@@ -65,6 +66,10 @@ export const run = buildCommand<Flags, string[], Context>({
       "restarted.",
     ].join("\n"),
     examples: [
+      [
+        "volant run --rm alpine -- id",
+        "Pull an image, and run a command in it",
+      ],
       ["volant run --rm oci:./hello", "Run it, and leave nothing behind"],
       [
         "volant run -d -p 8080:80 --name web docker-archive:nginx.tar",
@@ -126,6 +131,8 @@ export const run = buildCommand<Flags, string[], Context>({
         placeholder: "PATH",
         brief: "PATH: working directory of the workload",
       },
+      pull: PULL_FLAG,
+      ...REGISTRY_FLAGS,
       ...VM_OPTION_FLAGS,
       wait: {
         kind: "enum",
@@ -164,11 +171,11 @@ export const run = buildCommand<Flags, string[], Context>({
     // A conversion takes a while; it is not for a daemon that is not there.
     await client.call(getStatus, {});
     const open = () => opened(image, { ...flags, words }, this);
-    const start = (manifest: Manifest) =>
-      startVm(this, client, flags, manifest);
-    const { manifest, forget } = await open();
+    const start = (image: RunImage) => startVm(this, client, flags, image);
+    using first = await open();
+    const { forget } = first;
     try {
-      await start(manifest);
+      await start(first);
     } catch (error) {
       const isDamaged = error instanceof Fault &&
         error.code === "checksum-mismatch";
@@ -177,7 +184,8 @@ export const run = buildCommand<Flags, string[], Context>({
         `${image}: its file in the cache is damaged; converting it again`,
       );
       await untilSignal(forget);
-      await start((await open()).manifest);
+      using second = await open();
+      await start(second);
     }
   },
 });
@@ -187,8 +195,9 @@ async function startVm(
   context: Context,
   client: Client,
   flags: Flags,
-  manifest: Manifest,
+  image: RunImage,
 ): Promise<void> {
+  const { manifest } = image;
   const { detach = false, rm = false, json = false } = flags;
   const input: CreateVmInput = {
     name: flags.name ?? nameAfter(manifest.name),
@@ -200,7 +209,10 @@ async function startVm(
     wait: detach ? flags.wait ?? "running" : "none",
     ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }),
   };
-  const onCreated = (vm: VmView) => notePorts(vm, flags, context);
+  const onCreated = (vm: VmView) => {
+    image[Symbol.dispose]();
+    notePorts(vm, flags, context);
+  };
   if (!detach) {
     const how = { input, remove: rm, json, onCreated };
     return context.exitWith(await runAttached(context, client, how));

@@ -16,7 +16,7 @@ export const systemInfo = buildCommand<DaemonFlags, [], Context>({
       ["volant system info", "Show them"],
       [
         "volant system info --json | jq -r .hypervisor.accelerator",
-        "kvm or tcg",
+        "kvm or tcg; none where no guest is real",
       ],
     ],
   }),
@@ -26,13 +26,14 @@ export const systemInfo = buildCommand<DaemonFlags, [], Context>({
     const info = await client.call(getInfo, {});
     const summary = await client.call(getSummary, {});
     if (json) return this.out.json({ ...info, ...summary });
-    const { name, version, accelerator } = info.hypervisor;
+    const { name, version, machine, accelerator } = info.hypervisor;
+    const hypervisor = [`${name} ${version}`, machine, how(accelerator)];
     const counts = Object.entries(summary.by_status)
       .filter(([, count]) => count > 0)
       .map(([status, count]) => `${count} ${status}`);
     this.out.fields([
       ["version", info.version],
-      ["hypervisor", `${name} ${version}, ${accelerator}`],
+      ["hypervisor", hypervisor.filter((word) => word).join(", ")],
       ["socket", info.api_listen_addr],
       ["state", info.state_dir],
       ["runtime", info.runtime_dir],
@@ -40,3 +41,9 @@ export const systemInfo = buildCommand<DaemonFlags, [], Context>({
     ]);
   },
 });
+
+function how(accelerator: string): string {
+  return accelerator === "none"
+    ? "for tests: no VM is real, or isolated"
+    : accelerator;
+}

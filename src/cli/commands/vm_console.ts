@@ -11,7 +11,7 @@ import { buildCommand } from "@stricli/core";
 import { getVm } from "../../api/vms.ts";
 import { Fault } from "../../lib/fault.ts";
 import { ConsoleEscape } from "../console_escape.ts";
-import { openConsole } from "../console_socket.ts";
+import { type ConsoleEnd, openConsole } from "../console_socket.ts";
 import type { Context } from "../context.ts";
 import { DAEMON_FLAGS, help, ONE_NAME } from "../flags.ts";
 
@@ -59,25 +59,40 @@ async function converse(
   socketPath: string,
   name: string,
 ): Promise<void> {
-  const { promise: ended, resolve: onEnd } = Promise.withResolvers<string>();
+  const { promise: ended, resolve: onEnd } = Promise.withResolvers<
+    ConsoleEnd
+  >();
+  const close = (why: string) => onEnd({ why, isLost: false });
   const isTyped = Deno.stdin.isTerminal();
-  let why: string;
+  let end: ConsoleEnd;
   {
-    using _raw = rawTerminal(isTyped, () => onEnd("a signal came"));
+    using _raw = rawTerminal(isTyped, () => close("a signal came"));
     const webSocket = await openConsole(socketPath, name, {
       onBytes: (bytes) => out.stdout.write(bytes),
       onEnd,
     });
     if (isTyped) out.errorLine("Connected; Enter ~ . leaves.\r");
     forwardInput(webSocket, isTyped).then(
-      (left) => left && onEnd("left"),
-      (error) => onEnd(String(error)),
+      (left) => left && close("left"),
+      (error) => close(String(error)),
     );
-    why = await ended;
+    end = await ended;
     webSocket.close();
   }
+  if (end.isLost) throw lost(name, end.why);
   // The cursor stands wherever the guest left it.
-  if (isTyped) out.note(`\nConsole closed: ${why}.`);
+  if (isTyped) out.note(`\nConsole closed: ${end.why}.`);
+}
+
+/** What was typed while no daemon ran would be lost: whoever types must know. */
+function lost(name: string, why: string): Fault {
+  return new Fault(
+    "daemon-unavailable",
+    `Cannot go on with the console of VM "${name}": ${why}`,
+    {
+      hint: "The machine runs on: open it again when the daemon is back",
+    },
+  );
 }
 
 /** Sends what is typed until there is no more; true when the user left. */

@@ -5,9 +5,10 @@
  */
 
 import { buildCommand } from "@stricli/core";
-import { waitVm } from "../../api/vms.ts";
+import { getVm, waitVm } from "../../api/vms.ts";
 import type { Context } from "../context.ts";
 import { DAEMON_FLAGS, type DaemonFlags, help, ONE_NAME } from "../flags.ts";
+import { noteDaemons, overDaemons } from "../reconnect.ts";
 import { endedStatus, exitSentence, isNow } from "../vm_text.ts";
 import { parseDuration } from "../words.ts";
 
@@ -19,6 +20,8 @@ interface Flags extends DaemonFlags {
 export const vmWait = buildCommand<Flags, [string], Context>({
   docs: help({
     brief: "Wait until a virtual machine runs, is healthy, or has ended",
+    text:
+      "When the daemon goes away it is asked for once a second for a minute, and waited on with.",
     examples: [
       ["volant vm wait job; echo $?", "Wait for its end and say its status"],
       [
@@ -53,11 +56,18 @@ export const vmWait = buildCommand<Flags, [string], Context>({
   },
   async func({ socket, json, for: goal, timeout }, name) {
     using client = this.connect(socket);
-    const vm = await client.call(waitVm, {
-      name,
-      for: goal,
-      ...(timeout === undefined ? {} : { timeout }),
-    });
+    const connect = () => client.call(getVm, { name });
+    const start = performance.now();
+    await connect();
+    const vm = await overDaemons(() => {
+      const passed = (performance.now() - start) / 1000;
+      const left = timeout && Math.max(Math.ceil(timeout - passed), 1);
+      return client.call(waitVm, {
+        name,
+        for: goal,
+        ...(left === undefined ? {} : { timeout: left }),
+      });
+    }, { connect, ...noteDaemons(this.out) });
     if (json) this.out.json(vm);
     else {
       const exit = goal === "stopped" && vm.exit;
