@@ -9,9 +9,9 @@
 
 import { Fault, isFaultCode } from "../lib/fault.ts";
 import { encodeInput, type Endpoint } from "./endpoint.ts";
+import { DAEMON_HOST, unixClient } from "./unix_client.ts";
 
-/** Host part of every URL; the socket decides where it goes. */
-const ORIGIN = "http://localhost";
+const ORIGIN = `http://${DAEMON_HOST}`;
 
 export class Client implements Disposable {
   readonly #http: Deno.HttpClient;
@@ -19,9 +19,7 @@ export class Client implements Disposable {
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
-    this.#http = Deno.createHttpClient({
-      proxy: { transport: "unix", path: socketPath },
-    });
+    this.#http = unixClient(socketPath);
   }
 
   /** Calls an endpoint that answers with one JSON value, or with nothing. */
@@ -45,6 +43,21 @@ export class Client implements Disposable {
     const response = await this.#fetch(endpoint, input, signal);
     for await (const line of lines(response.body, signal)) {
       if (line !== "") yield JSON.parse(line) as Reply;
+    }
+  }
+
+  /** Calls an endpoint that answers with bytes, until they end. */
+  async *bytes<Input extends object>(
+    endpoint: Endpoint<Input, Uint8Array>,
+    input: Input,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, void> {
+    const { body } = await this.#fetch(endpoint, input, signal);
+    if (body === null) return;
+    try {
+      yield* body;
+    } catch (cause) {
+      throw signal?.aborted ? signal.reason : brokenOff(cause);
     }
   }
 
@@ -117,13 +130,16 @@ export async function* textParts(
   try {
     yield* body.pipeThrough(new TextDecoderStream());
   } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    throw new Fault(
-      "daemon-unavailable",
-      "Cannot read the daemon's answer to its end: the connection broke off",
-      { cause, hint: "See whether the daemon runs, and ask again" },
-    );
+    throw signal?.aborted ? signal.reason : brokenOff(cause);
   }
+}
+
+function brokenOff(cause: unknown): Fault {
+  return new Fault(
+    "daemon-unavailable",
+    "Cannot read the daemon's answer to its end: the connection broke off",
+    { cause, hint: "See whether the daemon runs, and ask again" },
+  );
 }
 
 async function* lines(

@@ -26,7 +26,10 @@ export interface Endpoint<Input = unknown, Reply = unknown> {
   /** Status of success. 204 has no reply. */
   readonly status: 200 | 201 | 204;
   /** Media type of the reply. Streams are read by `Client.stream`. */
-  readonly replyType?: "application/x-ndjson" | "text/event-stream";
+  readonly replyType?:
+    | "application/x-ndjson"
+    | "text/event-stream"
+    | "application/x-tar";
   /** Fields that travel in the query string although there is a body. */
   readonly query?: readonly string[];
   readonly faults: readonly FaultCode[];

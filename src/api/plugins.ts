@@ -63,6 +63,8 @@ export const installPlugin = endpoint<Manifest, InstalledView>({
     "checksum-mismatch",
     "download-failed",
     "disk-full",
+    "disk-read-only",
+    "disk-failed",
   ],
 });
 

@@ -18,7 +18,9 @@ export interface InfoView {
   readonly hypervisor: {
     readonly name: string;
     readonly version: string;
-    /** `kvm`, or `tcg` where guests are emulated. */
+    /** `microvm` or `q35`, of a hypervisor that has several. */
+    readonly machine?: string;
+    /** `kvm`, `tcg` where guests are emulated, `none` where none is real. */
     readonly accelerator: string;
   };
   readonly state_dir: string;

@@ -20,7 +20,8 @@ export const infoSchema: EndpointSchema = {
     hypervisor: z.object({
       name: z.string(),
       version: z.string(),
-      accelerator: z.enum(["kvm", "tcg"]),
+      machine: z.string().optional(),
+      accelerator: z.enum(["kvm", "tcg", "none"]),
     }),
     state_dir: z.string(),
     runtime_dir: z.string(),

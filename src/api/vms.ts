@@ -196,6 +196,8 @@ const START_FAULTS = [
   "not-supported",
   "port-in-use",
   "disk-full",
+  "disk-read-only",
+  "disk-failed",
   "checksum-mismatch",
   "invalid-kernel",
   "file-not-found",

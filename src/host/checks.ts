@@ -12,6 +12,7 @@ import { type Assets, unpackAssets } from "../lib/assets.ts";
 import { Fault } from "../lib/fault.ts";
 import type { HostCheck } from "./check.ts";
 import { checkBridged } from "./check_bridged.ts";
+import { checkDatabase } from "./check_database.ts";
 import { checkKernel } from "./check_kernel.ts";
 import {
   checkDiskSpace,
@@ -41,8 +42,8 @@ export async function hostChecks(
     bridge = DEFAULT_BRIDGE,
   } = options;
   const assets = await unpackAssets(stateDir).catch(faultOnly);
-  const [kvm, qemu, passt, programs, disk, kernel, bridged] = await Promise.all(
-    [
+  const [kvm, qemu, passt, programs, disk, kernel, bridged, database] =
+    await Promise.all([
       checkKvm(assets, options.kvmCachePath),
       checkQemu(),
       checkPasst(),
@@ -50,11 +51,11 @@ export async function hostChecks(
       checkDiskSpace(stateDir),
       checkKernel(),
       checkBridged({ subnet, bridge, stateDir }),
-    ],
-  );
+      checkDatabase(stateDir),
+    ]);
   return [
     ...[checkAssets(assets), qemu, kvm, passt, disk],
-    ...[...kernel, ...programs, ...bridged],
+    ...[...database, ...kernel, ...programs, ...bridged],
   ];
 }
 
