@@ -49,12 +49,12 @@ $(DENO): tools/setup/deno.sh | packages
 
 # ---- What is made ---------------------------------------------------------------------------------------------------
 KERNELS := $(addprefix $(B)/kernels/,vmlinux-generic vmlinux-volant bzImage-volant)
-SHIMS := $(B)/shim/shim $(B)/shim/monitor
+SHIMS := $(addprefix $(B)/shim/,shim monitor simulated)
 SOURCES := $(shell find src tools/pack -type f -not -name '*_test.ts') deno.json deno.lock
 # A new commit is a new version, where there is git at all.
 COMMIT := $(wildcard .git/logs/HEAD)
 
--include shim/shim.mk shim/monitor.mk tools/icount/icount.mk
+-include shim/shim.mk shim/monitor.mk shim/simulated.mk tools/icount/icount.mk
 
 STUB_SOURCES := tools/pack/stub.c tools/pack/image.c tools/pack/entry_$(ARCH).S
 STUB_CFLAGS := -std=c17 -Os -Wall -Wextra -Werror -Wpedantic -Wconversion -ffreestanding -fno-stack-protector \
@@ -99,7 +99,7 @@ volant: $(B)/volant ## The one executable, build/volant, and the names it answer
 
 kernels: $(KERNELS) ## The guest kernels
 
-shim: $(SHIMS) ## The guest's PID 1 and the monitor
+shim: $(SHIMS) ## The guest's PID 1, the monitor and the simulated VMM
 
 install: volant ## Copy the executable to $(PREFIX)/bin (DESTDIR is respected)
 	install -D -m 755 $(B)/volant $(DESTDIR)$(PREFIX)/bin/volant

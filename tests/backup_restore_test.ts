@@ -244,7 +244,7 @@ Deno.test("a restore goes only where nothing is", async () => {
   assert.equal(running.status, 73);
   assert.match(
     running.stderr,
-    new RegExp(`a daemon \\(pid ${volant.daemonPid}\\) holds it`),
+    new RegExp(`a daemon \\(pid ${volant.daemonPid}, since .+\\) holds it`),
   );
   await volant.endDaemon("SIGTERM");
   const stopped = await restore(volant.stateDir);

@@ -178,7 +178,7 @@ Deno.test("a second daemon on one state directory says who holds it", async () =
   assert.equal(status, 73);
   assert.match(
     stderr,
-    new RegExp(`a daemon \\(pid ${volant.daemonPid}\\) holds it`),
+    new RegExp(`a daemon \\(pid ${volant.daemonPid}, since .+\\) holds it`),
   );
 });
 

@@ -15,6 +15,7 @@ import { benchCli } from "./cli.ts";
 import { benchConsole } from "./console.ts";
 import type { Figure } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
+import { benchScale } from "./scale.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   boot: benchBoot,
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   console: benchConsole,
   api: benchApi,
   cli: benchCli,
+  scale: benchScale,
 };
 
 const OUTPUT = new URL("../../build/bench.json", import.meta.url).pathname;

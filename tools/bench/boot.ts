@@ -12,6 +12,7 @@ import {
   DESCRIPTORS,
   qemuCommand,
 } from "../../src/daemon/hypervisors/qemu/command.ts";
+import { MACHINE_MODELS } from "../../src/daemon/hypervisors/qemu/machine_models.ts";
 import type { BootSpec } from "../../src/daemon/hypervisors/hypervisor.ts";
 import { built } from "../../tests/harness/built.ts";
 import { initramfsGuest, MEMORY_MIB, rootfsGuest } from "./boot_guests.ts";
@@ -90,7 +91,12 @@ async function guests(folder: string): Promise<Record<string, Guest>> {
 
 function modelCommand(model: Model, spec: BootSpec): string[] {
   const words = qemuCommand(
-    { path: QEMU, accelerator: "tcg", tscKhz: 1_000_000 },
+    {
+      path: QEMU,
+      accelerator: "tcg",
+      model: MACHINE_MODELS.microvm,
+      tscKhz: 1_000_000,
+    },
     spec,
   ).map((word) =>
     word
