@@ -11,7 +11,7 @@ import { Host } from "./torture/host.ts";
 import type { Operation } from "./torture/operations.ts";
 import type { Plan, Point } from "./torture/plan.ts";
 import { Random } from "./torture/random.ts";
-import { makeWorld } from "./torture/round.ts";
+import { makeWorld } from "./torture/world.ts";
 
 const SPEC: Spec = {
   kind: "overlay",
@@ -64,6 +64,10 @@ const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
     [CREATE],
     plan(remove, "read-only-disk", "detach:tap-removed"),
   ],
+  "a deletion that the disk fails is an error that says so": [
+    [CREATE],
+    plan(remove, "failing-disk", "end:network-detached"),
+  ],
   "a machine whose monitor has lost its socket can be stopped": [
     [CREATE],
     plan(stop, "remove-socket", "stop:recorded"),
@@ -115,7 +119,7 @@ Deno.test("what random faults have found does not come back", async (t) => {
   for (const [name, [before, plan]] of Object.entries(CASES)) {
     await t.step(name, async () => {
       await using host = await Host.create("simulated");
-      const world = await makeWorld(host, new Map());
+      const world = await makeWorld(host);
       const { wrong } = await runCaseOn(
         { ...world, random: new Random(1) },
         { before, plan },

@@ -11,7 +11,7 @@ import { findQemu } from "../host/qemu.ts";
 import { availableMemoryMib } from "../host/memory.ts";
 import { probeKvm } from "../host/kvm.ts";
 import { tscKhz } from "../host/tsc.ts";
-import { type Assets, unpackAssets } from "../lib/assets.ts";
+import { type Assets, removeOtherAssets, unpackAssets } from "../lib/assets.ts";
 import { Fault } from "../lib/fault.ts";
 import { checkPassable, makeDir, removeIfThere } from "../lib/files.ts";
 import { lockFile } from "../lib/lock.ts";
@@ -124,6 +124,9 @@ export async function startDaemon(
   await vms.finishDeletions();
   const registry = new PluginRegistry({ ...deps, plugins });
   vms.resumeRestarts();
+  await removeOtherAssets(folders.stateDir, assets).catch((error: unknown) =>
+    log.warn("Cannot remove what older versions unpacked: {error}", { error })
+  );
   const app = buildApp(deps, {
     vms,
     plugins: registry,

@@ -63,6 +63,22 @@ export async function unpackAssets(stateDir: string): Promise<Assets> {
   return paths as Record<keyof Assets, string>;
 }
 
+/**
+ * Removes what other versions unpacked: machines they started need it no more,
+ * and a version that comes back unpacks again.
+ */
+export async function removeOtherAssets(
+  stateDir: string,
+  { monitor }: Assets,
+): Promise<void> {
+  const folder = `${stateDir}/assets`;
+  if (!monitor.startsWith(`${folder}/`)) return;
+  const own = monitor.slice(folder.length + 1).split("/")[0];
+  for (const { name } of [...Deno.readDirSync(folder)]) {
+    if (name !== own) await removeIfThere(`${folder}/${name}`);
+  }
+}
+
 /** One name for this set of files: it changes when any of them does. */
 async function digestOfAll({ assets }: Executable): Promise<string> {
   const { createHash } = await import("node:crypto");

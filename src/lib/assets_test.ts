@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
-import { ASSET_NAMES, unpackAssets } from "./assets.ts";
+import { ASSET_NAMES, removeOtherAssets, unpackAssets } from "./assets.ts";
 import { EXECUTABLE, type Executable, type PackedAsset } from "./self.ts";
 
 const global = globalThis as { [EXECUTABLE]?: Executable };
@@ -112,5 +112,20 @@ Deno.test("unpackAssets() keeps files of another build apart", async () => {
     using _other = pretendPacked("monitor");
     await assert.rejects(unpackAssets(dir), { code: "checksum-mismatch" });
     assert.equal(await Deno.readTextFile(first.monitor), "I am monitor\n");
+  });
+});
+
+Deno.test("removeOtherAssets() removes what other versions unpacked, and that only", async () => {
+  using _packed = pretendPacked();
+  await withTempDir(async (dir) => {
+    const assets = await unpackAssets(dir);
+    await Deno.mkdir(`${dir}/assets/older`);
+    await Deno.writeTextFile(`${dir}/assets/older/monitor`, "old");
+    await removeOtherAssets(dir, assets);
+    assert.deepEqual(await unpackAssets(dir), assets);
+    assert.equal([...Deno.readDirSync(`${dir}/assets`)].length, 1);
+    // Those of a build that was not packed lie elsewhere.
+    await removeOtherAssets(dir, { ...assets, monitor: "/elsewhere/monitor" });
+    assert.equal([...Deno.readDirSync(`${dir}/assets`)].length, 1);
   });
 });

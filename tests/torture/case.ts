@@ -4,19 +4,14 @@
  * becomes a test.
  */
 
-import assert from "node:assert/strict";
 import { type Driver, Host } from "./host.ts";
 import type { Model } from "./model.ts";
-import { begin, finish, type Operation, perform } from "./operations.ts";
+import type { Operation } from "./operations.ts";
 import type { Plan } from "./plan.ts";
 import { Random } from "./random.ts";
-import {
-  makeWorld,
-  type Outcome,
-  runRound,
-  settle,
-  type World,
-} from "./round.ts";
+import { type Outcome, runRound } from "./round.ts";
+import { prepare } from "./truth.ts";
+import { makeWorld, type World } from "./world.ts";
 
 export interface Case {
   /** What makes the host what it was before. */
@@ -45,7 +40,7 @@ export async function runCase(
   each: Case,
 ): Promise<readonly string[]> {
   await using host = await Host.create(driver);
-  const world = await makeWorld(host, new Map());
+  const world = await makeWorld(host);
   return (await runCaseOn({ ...world, random: new Random(1) }, each)).wrong;
 }
 
@@ -55,19 +50,4 @@ export async function runCaseOn(
 ): Promise<Outcome> {
   for (const operation of before) await prepare(world, operation);
   return await runRound(world, plan);
-}
-
-/** Without any fault: it must be done, and all be true after it. */
-export async function prepare(
-  world: World,
-  operation: Operation,
-): Promise<void> {
-  const { host, manifests, model } = world;
-  begin(model, operation);
-  const never = new AbortController().signal;
-  const answer = await perform(host, manifests, operation, never);
-  const what = `${operation.name} ${operation.target}`;
-  assert.equal(answer.kind, "ok", `${what}: ${JSON.stringify(answer)}`);
-  finish(model, operation, answer);
-  assert.deepEqual(await settle(world, [operation]), [], what);
 }

@@ -25,7 +25,7 @@ interface Fault {
   /** False if there was nothing to strike. */
   readonly strike: (scene: Scene) => Promise<boolean | void> | boolean | void;
   /** Takes away what lasts. */
-  readonly lift?: (scene: Scene) => Promise<void> | void;
+  readonly lift?: (scene: Scene) => Promise<void> | boolean | void;
   /** The daemon is to end by it. */
   readonly endsDaemon?: true;
   /** Only simulated guests can be told to. */
@@ -133,9 +133,9 @@ function told(weight: number, cause: string, line: string): Fault {
     isSimulated: true,
     async strike({ host, model, excuses, victim }) {
       const id = model.vms.get(victim)?.id;
-      if (id === undefined) return;
+      if (id === undefined) return false;
       excuse(excuses, victim, cause);
-      await typeLine(host, id, line);
+      return await typeLine(host, id, line);
     },
   };
 }
@@ -146,10 +146,13 @@ function removes(file: string): Fault {
     weight: 1,
     strike({ host, model, excuses, victim }) {
       const id = model.vms.get(victim)?.id;
-      if (id === undefined) return;
       excuse(excuses, victim, ANY);
       const path = `${host.runtimeDir}/vms/${id}/${file}`;
-      attempt(() => Deno.removeSync(path, { recursive: true }));
+      const remove = () => {
+        Deno.removeSync(path, { recursive: true });
+        return true;
+      };
+      return attempt(remove) ?? false;
     },
   };
 }
@@ -203,9 +206,11 @@ function killVmm(scene: Scene, signal: Deno.Signal): boolean {
   return true;
 }
 
-function signalVmm(scene: Scene, signal: Deno.Signal): void {
+function signalVmm(scene: Scene, signal: Deno.Signal): boolean {
   const machine = machineOf(scene);
-  if (machine !== undefined) kill(scene.host, machine.vmm, signal);
+  if (machine === undefined) return false;
+  kill(scene.host, machine.vmm, signal);
+  return true;
 }
 
 /** By its monitor: no daemon is needed. */

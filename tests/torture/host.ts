@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { built } from "../harness/built.ts";
 import { Faults } from "../harness/faults.ts";
-import { attempt, processesIn } from "../harness/host_facts.ts";
+import { attempt, type Process, processesIn } from "../harness/host_facts.ts";
 import type { Subject } from "../harness/invariants.ts";
 import { Netns } from "../harness/netns.ts";
 import { until } from "../harness/until.ts";
@@ -268,14 +268,16 @@ export class Host implements AsyncDisposable {
       .split("\n").filter((line) => line.includes(this.folder)).join("\n");
   }
 
+  /** All that run here and are not needed for it to be there. */
+  processes(): Process[] {
+    const anchors = [this.netns.pid, this.#anchor.pid];
+    return processesIn(this.netns).filter(({ pid }) => !anchors.includes(pid));
+  }
+
   /** Ends whatever is left in the namespace, and it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { bystanders = [] } = {
-      bystanders: [this.netns.pid, this.#anchor.pid],
-    };
     await until("no process is left", () => {
-      const left = processesIn(this.netns)
-        .filter(({ pid }) => !bystanders.includes(pid));
+      const left = this.processes();
       for (const { pid } of left) attempt(() => Deno.kill(pid, "SIGKILL"));
       return left.length === 0;
     });

@@ -24,6 +24,8 @@ export interface Known {
   readonly isDown: boolean;
   /** Greatest number its guest is known to have put down. */
   readonly put: number;
+  /** How often it has told what it kept. */
+  readonly starts: number;
 }
 
 /** What a round did, as far as it excuses what is seen after it. */
@@ -61,7 +63,7 @@ export class Model {
       wanted: "either",
       mayBePending: false,
       isDown: false,
-      put: 0,
+      ...{ put: 0, starts: 0 },
       ...known,
       ...change,
     });

@@ -3,20 +3,12 @@
  * daemon that runs, and then the truth.
  */
 
-import { type Seen, whatIsWrong } from "../harness/invariants.ts";
 import { until } from "../harness/until.ts";
 import type { Answer } from "./api.ts";
 import { type FaultName, faultOf, type Scene } from "./faults.ts";
-import {
-  keeps,
-  makeManifests,
-  type Manifests,
-  outputLog,
-  readNumbers,
-  typeLine,
-} from "./guests.ts";
+import { keeps, outputLog, readNumbers, typeLine } from "./guests.ts";
 import { Broken, type Host } from "./host.ts";
-import { type Excuses, Model } from "./model.ts";
+import type { Excuses } from "./model.ts";
 import {
   begin,
   excuseAny,
@@ -27,38 +19,14 @@ import {
   perform,
 } from "./operations.ts";
 import type { Plan, Point } from "./plan.ts";
-import type { Random } from "./random.ts";
+import { pause, truth } from "./truth.ts";
+import { learnSteps, type World } from "./world.ts";
 
 /** An operation that has not answered is given what it may wait for. */
 const PATIENCE_MS = 4000;
 /** No operation takes longer, whatever befell it. */
 const ANSWER_MS = 40_000;
 const PUT_MS = 1000;
-/** A list is told at once. */
-const LOOK_MS = 10_000;
-/** All must be true after so long. */
-const TRUTH_MS = 30_000;
-
-export interface World {
-  readonly host: Host;
-  readonly model: Model;
-  readonly manifests: Manifests;
-  readonly random: Random;
-  /** Steps by operation, as they are seen. */
-  readonly steps: Map<string, Set<string>>;
-}
-
-/** A host with a daemon, and nothing asked of it. */
-export async function makeWorld(
-  host: Host,
-  steps: Map<string, Set<string>>,
-): Promise<Omit<World, "random">> {
-  const manifests = await makeManifests(host);
-  host.spawnDaemon();
-  await host.daemonAnswers();
-  return { host, model: new Model(), manifests, steps };
-}
-
 interface Asked {
   readonly operation: Operation;
   readonly done: Promise<Answer>;
@@ -106,6 +74,7 @@ export async function runRound(world: World, plan: Plan): Promise<Outcome> {
   if (!host.isUp) wrong.push(...await nextDaemon(scene, plan));
   host.release();
   wrong.push(...await truth(world, excuses));
+  count(world, plan, isStruck, asked);
   return {
     ...{ wrong, isStruck },
     answers: asked.map(({ answer }) =>
@@ -116,6 +85,19 @@ export async function runRound(world: World, plan: Plan): Promise<Outcome> {
         : answer.kind
     ),
   };
+}
+
+function count(
+  { tally }: World,
+  { fault }: Plan,
+  isStruck: boolean,
+  asked: readonly Asked[],
+): void {
+  tally.add("rounds");
+  if (fault !== "nothing" && isStruck) tally.add(`fault ${fault}`);
+  for (const { operation, answer } of asked) {
+    tally.add(`${operation.name} ${answer?.kind ?? "unanswered"}`);
+  }
 }
 
 /** Real guests do so by themselves. */
@@ -159,16 +141,6 @@ async function strike(
   const isStruck = await strike(scene) !== false;
   host.release();
   return isStruck;
-}
-
-/** Looks until all is true after operations that nothing befell. */
-export async function settle(
-  world: World,
-  operations: readonly Operation[],
-): Promise<string[]> {
-  const excuses: Excuses = { causes: new Map() };
-  for (const operation of operations) excuseOperation(excuses, operation);
-  return await truth(world, excuses);
 }
 
 /** Waits for the answers, but not longer. */
@@ -260,74 +232,4 @@ async function startAndKill(host: Host, point: Point): Promise<void> {
   if ("step" in point) await host.daemonAnswers();
   else await pause(point.afterMs);
   await host.signalDaemon("SIGKILL");
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((wake) => setTimeout(wake, ms));
-}
-
-/** Looks until all is as it must be, or the time for that is over. */
-async function truth(world: World, excuses: Excuses): Promise<string[]> {
-  const { host, model } = world;
-  const end = performance.now() + TRUTH_MS;
-  for (let wait = 5;; wait = Math.min(wait * 1.5, 200)) {
-    const { wrong, vms, plugins } = await look(world, excuses);
-    if (wrong.length === 0) {
-      model.commit(vms, plugins);
-      for (const { name, id } of vms) {
-        model.update(name, { put: readNumbers(outputLog(host, id)).put });
-      }
-      return [];
-    }
-    if (performance.now() > end) return wrong;
-    await pause(wait);
-  }
-}
-
-async function look(
-  { host, model }: World,
-  excuses: Excuses,
-): Promise<{ wrong: string[]; vms: Seen[]; plugins: string[] }> {
-  const [vms, plugins] = await Promise.all([
-    host.call("/vms", { signal: AbortSignal.timeout(LOOK_MS) }),
-    host.call("/plugins", { signal: AbortSignal.timeout(LOOK_MS) }),
-  ]);
-  if (vms.kind !== "ok" || plugins.kind !== "ok") {
-    const end = JSON.stringify(host.daemonEnd);
-    const wrong = [`the daemon does not answer; its end: ${end}`];
-    return { wrong, vms: [], plugins: [] };
-  }
-  const seen: Seen[] = vms.body;
-  const names: string[] = plugins.body.plugins;
-  const wrong = [
-    ...model.judge(seen, names, excuses),
-    ...await whatIsWrong(host.subject, seen),
-    ...host.leftovers(),
-    ...seen.flatMap((vm) => numberFaults(host, model, vm)),
-  ];
-  return { wrong, vms: seen, plugins: names };
-}
-
-/** No number that a guest put down may be lost, and no line of its log. */
-function numberFaults(host: Host, model: Model, { name, id }: Seen): string[] {
-  const known = model.vms.get(name);
-  if (known === undefined || !keeps(known.spec)) return [];
-  const { put, wrong } = readNumbers(outputLog(host, id));
-  return [
-    ...wrong.map((each) => `VM ${name}: ${each}`),
-    ...(put < known.put
-      ? [`the log of VM ${name} has lost "put ${known.put}"`]
-      : []),
-  ];
-}
-
-/** Steps that the log tells of since the last look, under that name. */
-function learnSteps({ host, steps }: World, name: string): void {
-  const known = steps.get(name) ?? new Set();
-  steps.set(name, known);
-  for (
-    const [, step = ""] of host.newLog().matchAll(
-      /Step \\?"([\w-]+:[\w-]+)\\?"/g,
-    )
-  ) known.add(step);
 }

@@ -92,6 +92,8 @@ async function madeOnce(
   const mark = `${path}.made`;
   const isMarked = await isThere(mark);
   if (await isThere(path)) {
+    // A backup may be of another user's daemon.
+    await own(path, owner);
     if (isMarked) return false;
   } else if (isMarked) {
     throw new Fault(
@@ -118,7 +120,7 @@ async function making(
     await removeIfThere(aside);
     await make(aside);
     await Deno.chmod(aside, 0o600);
-    if (owner !== undefined) await Deno.chown(aside, owner.uid, owner.gid);
+    await own(aside, owner);
     {
       using file = await Deno.open(aside, { read: true });
       await file.sync();
@@ -128,6 +130,13 @@ async function making(
     await removeIfThere(aside);
     throw diskFault(error, path);
   }
+}
+
+async function own(path: string, owner: Owner | undefined): Promise<void> {
+  if (owner === undefined) return;
+  const { uid, gid } = await Deno.lstat(path);
+  if (uid === owner.uid && gid === owner.gid) return;
+  await Deno.chown(path, owner.uid, owner.gid);
 }
 
 /** What a program said of a full disk, as the fault it is. */
