@@ -143,6 +143,10 @@ async function killAt(
 ): Promise<void> {
   await prepare(volant, operation);
   await volant.endDaemon("SIGTERM");
+  // Made with the first guest of a namespace, and kept.
+  if (step.startsWith("bridge:")) {
+    await volant.netns?.run("ip", "link", "delete", "vbr0");
+  }
   await volant.startDaemon({ VOLANT_KILL_AT: step });
   const { status } = await volant.volant(...operation.words);
   assert.notEqual(status, 0, "its daemon was killed");

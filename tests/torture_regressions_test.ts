@@ -45,6 +45,7 @@ const nothing: Operation = { name: "nothing", target: "v" };
 const start: Operation = { name: "start", target: "v" };
 const stop: Operation = { name: "stop", target: "v" };
 const remove: Operation = { name: "delete", target: "v" };
+const backup: Operation = { name: "backup", target: "v" };
 const uninstall: Operation = { name: "remove", target: "overlay" };
 
 const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
@@ -76,6 +77,22 @@ const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
     [CREATE],
     plan(remove, "remove-socket", "delete:recorded"),
   ],
+  "a backup of a machine whose monitor has lost its socket ends": [
+    [CREATE],
+    plan(backup, "remove-socket", "backup:database-copied"),
+  ],
+  "a backup of a machine that has lost its run directory ends": [
+    [CREATE],
+    plan(backup, "remove-run-directory", "backup:database-copied"),
+  ],
+  "a deletion that a full disk broke off is finished": [
+    [CREATE],
+    plan(remove, "full-disk", "delete:recorded"),
+  ],
+  "a restart that is due while the disk is full comes with room": [
+    [{ ...CREATE, spec: { ...SPEC, restart: "always" } }],
+    plan(nothing, "full-disk", "none", { first: "kill-vmm" }),
+  ],
   "a machine that lost its socket while no daemon ran is taken up": [
     [CREATE],
     plan(nothing, "kill-daemon", "none", { meanwhile: "remove-socket" }),
@@ -91,6 +108,10 @@ const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
   "a machine that lost its run directory is ended, or goes on": [
     [CREATE],
     plan(stop, "remove-run-directory", "stop:recorded"),
+  ],
+  "a start whose run directory is removed says so": [
+    [RECORD],
+    plan(start, "remove-run-directory", "start:network-attached"),
   ],
   "what is left of a machine goes, though the daemon that saw its end was killed":
     [

@@ -26,6 +26,9 @@ const VICTIMS: readonly FaultName[] = [
   "kill-workload",
 ];
 
+/** So often, at least, there is something to kill. */
+const STRUCK_MIN = 50;
+
 const SPEC: Spec = {
   kind: "overlay",
   network: "bridged",
@@ -115,14 +118,16 @@ Deno.test("monitor, VMM and workload killed at each step of an operation leave n
     ...await makeWorld(host),
     random: new Random(1),
   };
-  for (const tried of OPERATIONS) await tryOperation(t, world, tried);
+  let struck = 0;
+  for (const tried of OPERATIONS) struck += await tryOperation(t, world, tried);
+  assert.ok(struck > STRUCK_MIN, `only ${struck} times something was killed`);
 });
 
 async function tryOperation(
   t: Deno.TestContext,
   world: World,
   { before, operation, faults }: Tried,
-): Promise<void> {
+): Promise<number> {
   const steps = await stepsOf(world, before, operation);
   assert.ok(steps.length >= 2, `${operation.name} has steps: ${steps}`);
   let struck = 0;
@@ -135,7 +140,7 @@ async function tryOperation(
       struck++;
     }
   }
-  assert.ok(struck > 0, `${operation.name}: nothing was ever killed`);
+  return struck;
 }
 
 async function strikeAt(

@@ -30,7 +30,14 @@ export async function writeFileAtomic(
     await Deno.rename(temporary, path);
   } catch (error) {
     await removeIfThere(temporary);
-    throw storageFault(error, "write", path);
+    if (!(error instanceof Deno.errors.NotFound)) {
+      throw storageFault(error, "write", path);
+    }
+    throw new Fault(
+      "disk-failed",
+      `Cannot write "${path}": its folder was removed`,
+      { cause: error, hint: "See what cleans up there, and try again" },
+    );
   }
 }
 
@@ -129,8 +136,12 @@ export async function checkPassable(path: string): Promise<void> {
 
 /** Makes names put into, or taken from, a folder outlast a power cut. */
 export async function syncDir(path: string): Promise<void> {
-  using folder = await Deno.open(path);
-  await folder.sync();
+  try {
+    using folder = await Deno.open(path);
+    await folder.sync();
+  } catch (error) {
+    throw storageFault(error, "write", path);
+  }
 }
 
 export async function isThere(path: string): Promise<boolean> {

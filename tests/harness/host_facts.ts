@@ -53,14 +53,17 @@ export function attempt<T>(look: () => T): T | undefined {
   }
 }
 
-/** Ports that something listens on in the namespace, over IPv4 TCP. */
+/** Ports that something listens on in the namespace, over TCP. */
 export function listeningPorts({ pid }: Netns): number[] {
   // proc(5), /proc/net/tcp: the second word is address:port, the fourth the state.
-  const lines = Deno.readTextFileSync(`/proc/${pid}/net/tcp`).split("\n");
+  const lines = ["tcp", "tcp6"].flatMap((name) =>
+    (attempt(() => Deno.readTextFileSync(`/proc/${pid}/net/${name}`)) ?? "")
+      .split("\n")
+  );
   return lines.flatMap((line) => {
     const [, local = "", , state] = line.trim().split(/\s+/);
     return state === "0A"
-      ? [Number.parseInt(local.split(":")[1] ?? "", 16)]
+      ? [Number.parseInt(local.split(":").at(-1) ?? "", 16)]
       : [];
   });
 }

@@ -150,6 +150,7 @@ function removes(file: string): Fault {
       const path = `${host.runtimeDir}/vms/${id}/${file}`;
       const remove = () => {
         Deno.removeSync(path, { recursive: true });
+        model.update(victim, { isMaimed: true });
         return true;
       };
       return attempt(remove) ?? false;

@@ -20,6 +20,10 @@ export interface Known {
   readonly wanted: "running" | "stopped" | "either";
   /** It was created without a start, or its start may never have begun. */
   readonly mayBePending: boolean;
+  /** Its creation was refused or cut off: it may go, unless it has run. */
+  readonly isDoubtful: boolean;
+  /** Files of its machine were removed: it may end because of that, at any time. */
+  readonly isMaimed: boolean;
   /** It was seen to have ended although it is wanted. */
   readonly isDown: boolean;
   /** Greatest number its guest is known to have put down. */
@@ -62,7 +66,7 @@ export class Model {
       presence: "gone",
       wanted: "either",
       mayBePending: false,
-      isDown: false,
+      ...{ isDown: false, isDoubtful: false, isMaimed: false },
       ...{ put: 0, starts: 0 },
       ...known,
       ...change,
@@ -115,6 +119,9 @@ export class Model {
           : {}),
         mayBePending: vm.status === "pending",
         isDown: vm.status !== "running",
+        ...(vm.status === "running"
+          ? { isDoubtful: false }
+          : { isMaimed: false }),
       });
     }
     for (const name of this.plugins.keys()) {
@@ -145,17 +152,17 @@ export class Model {
 }
 
 function missing(
-  { name, presence, spec, isDown }: Known,
+  { name, presence, spec, isDown, isDoubtful }: Known,
   { causes }: Excuses,
 ): string[] {
-  if (presence !== "here") return [];
+  if (presence !== "here" || isDoubtful) return [];
   // It goes by itself some time after it has ended.
   if (spec.autoRemove && (isDown || causes.has(name))) return [];
   return [`VM ${name} is lost`];
 }
 
 function judgeStatus(known: Known, vm: Seen, { causes }: Excuses): string[] {
-  const { name, wanted, mayBePending, isDown, spec } = known;
+  const { name, wanted, mayBePending, isDown, isMaimed, spec } = known;
   const { status, exit, restarting_at: at } = vm;
   const asked = vm.wanted ?? wanted;
   if (status === "running") {
@@ -181,7 +188,7 @@ function judgeStatus(known: Known, vm: Seen, { causes }: Excuses): string[] {
   if (asked === "running" && restartPolicy(spec) === "always") {
     return [`VM ${name} is ${status} (${exit?.cause}), and is not restarted`];
   }
-  if (isDown) return [];
+  if (isDown || isMaimed) return [];
   const allowed = causes.get(name);
   if (allowed === undefined) {
     return [`VM ${name} is ${status} of itself: ${JSON.stringify(exit)}`];

@@ -94,7 +94,7 @@ export function begin(model: Model, { name, target, spec }: Operation): void {
       spec,
       presence: "maybe",
       wanted: "either",
-      mayBePending: true,
+      ...{ mayBePending: true, isDoubtful: true },
     });
   } else if (name === "delete") model.update(target, { presence: "maybe" });
   else model.update(target, { wanted: "either" });
@@ -115,7 +115,9 @@ export function finish(
   if (answer.kind !== "ok") return;
   if (name === "delete") model.update(target, { presence: "gone" });
   if (name === "start" || name === "restart") {
-    model.update(target, { wanted: "running", mayBePending: false });
+    model.update(target, {
+      ...{ wanted: "running", mayBePending: false, isMaimed: false },
+    });
   }
   if (name === "stop" || name === "kill") {
     model.update(target, { wanted: "stopped", mayBePending: false });
@@ -131,7 +133,7 @@ function finishCreate(
   if (answer.kind === "ok") {
     const { id, ip_address: ip } = answer.body;
     model.update(target, {
-      ...{ presence: "here", id, ip },
+      ...{ presence: "here", id, ip, isDoubtful: false },
       wanted: name === "create" ? "running" : "stopped",
       mayBePending: name === "create-only",
     });

@@ -21,6 +21,8 @@ const PROGRESS_ROUNDS = 25;
 /** Then a new host is made, after a last look at the old one. */
 const HOST_ROUNDS = 200;
 const LOG_LINES = 40;
+/** Rounds before it that are told with a finding. */
+const HISTORY_ROUNDS = 8;
 
 export interface TortureOptions {
   readonly driver: Driver;
@@ -67,7 +69,7 @@ async function oneRound(
   known: Omit<World, "random">,
 ): Promise<string | undefined> {
   const { driver, seed, isVerbose } = options;
-  const { model, steps, host } = known;
+  const { model, steps, history } = known;
   // Of its own, so that how long things take changes no later plan.
   const random = new Random(seed * 1_000_003 + round);
   const plan = choosePlan({ random, model, steps, driver });
@@ -75,8 +77,9 @@ async function oneRound(
   if (isVerbose) say(`${round}: ${JSON.stringify(plan)}`);
   const { wrong, answers } = await tryRound({ ...known, random }, plan);
   if (isVerbose) say(`${round}: ${answers.join()}`);
-  if (wrong.length === 0) return undefined;
-  return finding(options, round, now, wrong, host);
+  if (wrong.length > 0) return finding(options, round, now, wrong, known);
+  history.push(`  ${round}: ${answers.join()} ${JSON.stringify(plan)}`);
+  return undefined;
 }
 
 /**
@@ -126,11 +129,12 @@ function finding(
   round: number,
   { before, plan }: Case,
   wrong: readonly string[],
-  host: Host,
+  { host, history }: Pick<World, "host" | "history">,
 ): string {
   return [
     `FOUND in round ${round} of SEED=${seed} DRIVER=${driver}:`,
     ...wrong.map((each) => `  - ${each}`),
+    ...history.slice(-HISTORY_ROUNDS),
     `  plan: ${JSON.stringify(plan)}`,
     `  again: DRIVER=${driver} REPLAY='${
       JSON.stringify({ before, plan })

@@ -30,6 +30,8 @@ export interface World {
   /** Steps by operation, as they are seen. */
   readonly steps: Map<string, Set<string>>;
   readonly tally: Tally;
+  /** A line for each round on this host. */
+  readonly history: string[];
 }
 
 /** A host with a daemon, and nothing asked of it. */
@@ -41,7 +43,7 @@ export async function makeWorld(
   const manifests = await makeManifests(host);
   host.spawnDaemon();
   await host.daemonAnswers();
-  return { host, model: new Model(), manifests, steps, tally };
+  return { host, model: new Model(), manifests, steps, tally, history: [] };
 }
 
 /** Steps that the log tells of since the last look, under that name. */

@@ -6,8 +6,9 @@
  * needed to find a machine again after a daemon restart lies in its run
  * directory. Drivers know nothing of manifests, addresses or the database.
  *
- * To add one: a folder beside this file with a `driver.ts`, and one line in
- * `registry.ts`. The tests that drive VMs from outside are its proof.
+ * To add one: a folder beside this file with a `driver.ts`, one line in
+ * `registry.ts`, and one entry in `tests/conformance/subject.ts`: the suite
+ * there is its proof (docs/conformance.md).
  *
  * @module
  */

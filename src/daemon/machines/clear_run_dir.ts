@@ -12,6 +12,7 @@
 import { pause, within } from "../../lib/deadline.ts";
 import { Fault } from "../../lib/fault.ts";
 import { removeIfThere } from "../../lib/files.ts";
+import { tryLock } from "./locks.ts";
 import { adoptMachine } from "./monitored_machine.ts";
 
 const TRIES = 100;
@@ -38,21 +39,6 @@ export async function clearRunDir(path: string): Promise<void> {
     `Cannot remove run directory "${path}": a monitor holds it and does not end`,
     { hint: "See what that process does, or end it" },
   );
-}
-
-async function tryLock(
-  path: string,
-): Promise<Deno.FsFile | "held" | "no folder"> {
-  let folder: Deno.FsFile;
-  try {
-    folder = await Deno.open(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "no folder";
-    throw error;
-  }
-  if (await folder.tryLock(true)) return folder;
-  folder.close();
-  return "held";
 }
 
 async function endMachine(path: string): Promise<void> {

@@ -1,66 +1,35 @@
 /**
- * Whether anybody holds the lock of a file or folder, without taking it: whoever
- * is about to would be refused.
+ * Locks of run directories: whoever has one decides what becomes of the directory.
+ *
+ * /proc/locks is no way to ask: it is read in pieces, and what is unlocked between
+ * two of them makes others go unseen.
  *
  * @module
  */
 
-import { readTextIfThere } from "../../lib/files.ts";
+/** The lock, to be disposed of, or why there is none. */
+export async function tryLock(
+  path: string,
+): Promise<Deno.FsFile | "held" | "no folder"> {
+  let folder: Deno.FsFile;
+  try {
+    folder = await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "no folder";
+    throw error;
+  }
+  if (await folder.tryLock(true)) return folder;
+  folder.close();
+  return "held";
+}
 
 /**
- * By flock(2); false if there is no such file.
- *
- * /proc/locks names a file by device and inode. On btrfs the device is another
- * than stat(2) gives, so there it counts whether the holder was called with the
- * path, as a monitor is.
+ * Whether somebody holds the lock, by flock(2). It is taken for a moment: a
+ * monitor that wants it just then tries for two seconds.
  */
 export async function isLocked(path: string): Promise<boolean> {
-  const info = await Deno.lstat(path).catch((error: unknown) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
-  if (info === undefined) return false;
-  const name = `${deviceName(info.dev)}:${info.ino}`;
-  // proc(5): "1: FLOCK  ADVISORY  WRITE 708 00:2a:1234 0 EOF"
-  const locks = (await Deno.readTextFile("/proc/locks")).split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, kind]) => kind === "FLOCK");
-  for (const [, , , , pid, file = ""] of locks) {
-    if (file === name) return true;
-    const isSameInode = file.endsWith(`:${info.ino}`);
-    if (isSameInode && await wasCalledWith(pid, path)) return true;
-  }
+  const lock = await tryLock(path);
+  if (typeof lock === "string") return lock === "held";
+  lock.close();
   return false;
-}
-
-/**
- * Pids that hold a lock, by the file's inode. The device is left out: on btrfs
- * it is another than stat(2) gives.
- */
-export async function lockHolders(): Promise<Map<string, Set<number>>> {
-  const holders = new Map<string, Set<number>>();
-  for (const line of (await Deno.readTextFile("/proc/locks")).split("\n")) {
-    const [, kind, , , pid, file = ""] = line.trim().split(/\s+/);
-    if (kind !== "FLOCK") continue;
-    const inode = file.slice(file.lastIndexOf(":") + 1);
-    holders.set(inode, (holders.get(inode) ?? new Set()).add(Number(pid)));
-  }
-  return holders;
-}
-
-async function wasCalledWith(
-  pid: string | undefined,
-  word: string,
-): Promise<boolean> {
-  const words = await readTextIfThere(`/proc/${pid}/cmdline`) ?? "";
-  return words.split("\0").includes(word);
-}
-
-/** As /proc/locks has it; exported for its test. See makedev(3). */
-export function deviceName(dev: number): string {
-  const whole = BigInt(dev);
-  const major = (whole >> 8n & 0xfffn) | (whole >> 32n & ~0xfffn);
-  const minor = (whole & 0xffn) | (whole >> 12n & 0xfff00n);
-  const hex = (part: bigint) => part.toString(16).padStart(2, "0");
-  return `${hex(major)}:${hex(minor)}`;
 }

@@ -8,29 +8,43 @@
 import { readTextIfThere } from "../../lib/files.ts";
 import { type ProcessIdentity } from "./machine_state.ts";
 import { statFields } from "./identity.ts";
-import { lockHolders } from "./locks.ts";
 
 export interface LostMonitor extends ProcessIdentity {
   /** Where its run directory was. */
   readonly runDir: string;
 }
 
-/** Those that were started below `folder` and do not hold the directory of that name. */
+/**
+ * Those that were started below `folder`, and whose directory is not there under
+ * that name any more. One of which that cannot be told is not among them.
+ */
 export async function lostMonitors(folder: string): Promise<LostMonitor[]> {
   const lost: LostMonitor[] = [];
-  let holders: ReadonlyMap<string, ReadonlySet<number>> | undefined;
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const runDir = await monitoredDir(name, folder);
-    if (runDir === undefined) continue;
+    if (runDir === undefined || await mayHold(name, runDir)) continue;
     const start = await startTime(name);
     if (start === undefined) continue;
-    holders ??= await lockHolders();
-    const pid = Number(name);
-    if (holders.get(await inodeOf(runDir))?.has(pid)) continue;
-    lost.push({ pid, start, runDir });
+    lost.push({ pid: Number(name), start, runDir });
   }
   return lost;
+}
+
+/** Whether the process has that very directory open, or is just about to. */
+async function mayHold(pid: string, runDir: string): Promise<boolean> {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    const links = [...Deno.readDirSync(folder)].map(({ name }) =>
+      Deno.readLinkSync(`${folder}/${name}`)
+    );
+    // The kernel says of a folder that was removed that it is.
+    const isGone = links.includes(`${runDir} (deleted)`);
+    return !isGone || links.includes(runDir);
+  } catch {
+    // It ended, or is not ours to look at.
+    return true;
+  }
 }
 
 /** The run directory in the command of a monitor; see `launchMonitor`. */
@@ -52,9 +66,4 @@ async function startTime(pid: string): Promise<number | undefined> {
   if (stat === undefined) return undefined;
   const [state, start] = statFields(stat);
   return state === "Z" ? undefined : start;
-}
-
-async function inodeOf(path: string): Promise<string> {
-  const info = await Deno.lstat(path).catch(() => undefined);
-  return String(info?.ino ?? "");
 }

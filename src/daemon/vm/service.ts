@@ -167,11 +167,14 @@ export class VmService {
   }
 
   async delete(name: string, force: boolean): Promise<void> {
+    const { id } = this.get(name);
     if (force) {
       await this.#remover.kill(this.get(name));
     }
     await this.#queue.run(name, async () => {
       const vm = this.get(name);
+      // It went meanwhile, and the name is another's.
+      if (vm.id !== id) return;
       if (isLive(vm.status) && !force) {
         throw new Fault(
           "wrong-state",
