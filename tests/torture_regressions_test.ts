@@ -30,10 +30,11 @@ function plan(
   fault: FaultName,
   step: string,
   next: { readonly meanwhile?: FaultName; readonly again?: Point } = {},
+  more: Pick<Plan, "also" | "lastsMs"> = {},
 ): Plan {
   const { target } = operation;
   return {
-    ...{ operation, fault, victim: target, point: { step } },
+    ...{ operation, fault, victim: target, point: { step }, ...more },
     next: {
       ...{ delayMs: 0, meanwhile: "nothing", meanwhileVictim: target },
       ...next,
@@ -91,7 +92,7 @@ const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
   ],
   "a restart that is due while the disk is full comes with room": [
     [{ ...CREATE, spec: { ...SPEC, restart: "always" } }],
-    plan(nothing, "full-disk", "none", { first: "kill-vmm" }),
+    plan(nothing, "full-disk", "none", {}, { also: "kill-vmm", lastsMs: 2500 }),
   ],
   "a machine that lost its socket while no daemon ran is taken up": [
     [CREATE],

@@ -16,7 +16,11 @@
 import { execute } from "../lib/exec.ts";
 import { readTextIfThere, writeFileAtomic } from "../lib/files.ts";
 
-const PROBE_TIMEOUT_MS = 5_000;
+/**
+ * A guest is up in a tenth of a second, or in seconds where KVM is nested or the
+ * host is busy. Who takes such a host for one without KVM makes it slow for good.
+ */
+const PROBE_TIMEOUT_MS = 20_000;
 const FAILURE_KEPT_MS = 60 * 60 * 1_000;
 
 export interface KvmProbe {

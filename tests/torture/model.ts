@@ -22,6 +22,11 @@ export interface Known {
   readonly mayBePending: boolean;
   /** Its creation was refused or cut off: it may go, unless it has run. */
   readonly isDoubtful: boolean;
+  /**
+   * Until then (of performance.now) what was asked by a client that went away may
+   * still be done.
+   */
+  readonly openUntil: number;
   /** Files of its machine were removed: it may end because of that, at any time. */
   readonly isMaimed: boolean;
   /** It was seen to have ended although it is wanted. */
@@ -49,6 +54,11 @@ export function excuse(
   causes.set(name, new Set([...causes.get(name) ?? [], ...more]));
 }
 
+/** Whether nothing can be said of it now, and nothing should be asked. */
+export function isOpen({ openUntil }: Known): boolean {
+  return openUntil > performance.now();
+}
+
 /** A restart that is due is begun within this time. */
 const OVERDUE_MS = 20_000;
 /** No pause before a restart is longer. */
@@ -57,6 +67,8 @@ const PAUSE_MAX_MS = 60_000;
 export class Model {
   readonly vms = new Map<string, Known>();
   readonly plugins = new Map<string, Presence>();
+  /** As `openUntil`, of plugins. */
+  readonly openPlugins = new Map<string, number>();
   #maxId = 0;
 
   set(name: string, change: Partial<Known> & Pick<Known, "spec">): void {
@@ -67,6 +79,7 @@ export class Model {
       wanted: "either",
       mayBePending: false,
       ...{ isDown: false, isDoubtful: false, isMaimed: false },
+      openUntil: 0,
       ...{ put: 0, starts: 0 },
       ...known,
       ...change,
@@ -87,11 +100,13 @@ export class Model {
     const wrong = seen.filter(({ name }) => !this.vms.has(name))
       .map(({ name }) => `VM ${name} was never asked for`);
     for (const known of this.vms.values()) {
+      if (isOpen(known)) continue;
       const vm = seen.find(({ name }) => name === known.name);
       if (vm === undefined) wrong.push(...missing(known, excuses));
       else wrong.push(...this.#judgeOne(known, vm, excuses));
     }
     for (const [name, presence] of this.plugins) {
+      if ((this.openPlugins.get(name) ?? 0) > performance.now()) continue;
       const isHere = plugins.includes(name);
       if (presence === "here" && !isHere) wrong.push(`plugin ${name} is lost`);
       if (presence === "gone" && isHere) {
@@ -106,7 +121,7 @@ export class Model {
     for (const known of [...this.vms.values()]) {
       const vm = seen.find(({ name }) => name === known.name);
       if (vm === undefined) {
-        this.vms.delete(known.name);
+        if (!isOpen(known)) this.vms.delete(known.name);
         continue;
       }
       this.#maxId = Math.max(this.#maxId, vm.id);

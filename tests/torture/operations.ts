@@ -31,6 +31,9 @@ export interface Operation {
   readonly spec?: Spec;
 }
 
+/** What nobody waits for any longer is done within this time. */
+const OPEN_MS = 10_000;
+
 /** Codes that say no more than that it did not end well. */
 const UNDECIDED = [
   "daemon-unavailable",
@@ -141,6 +144,17 @@ function finishCreate(
   if (answer.kind === "fault" && !UNDECIDED.includes(answer.code)) {
     model.update(target, { presence: "gone" });
   }
+}
+
+/** After its client went away: it may be done for a while. */
+export function abandon(
+  model: Model,
+  { name, target }: Operation,
+): void {
+  const until = performance.now() + OPEN_MS;
+  if (name === "install" || name === "remove") {
+    model.openPlugins.set(target, until);
+  } else if (name !== "backup") model.update(target, { openUntil: until });
 }
 
 /** How the machine of its VM may end by it. */

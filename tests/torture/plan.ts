@@ -6,7 +6,7 @@
 import { type FaultName, faultWeights } from "./faults.ts";
 import type { Driver } from "./host.ts";
 import { KINDS, type Spec } from "./guests.ts";
-import type { Known, Model } from "./model.ts";
+import { isOpen, type Known, type Model } from "./model.ts";
 import type { Operation, OperationName } from "./operations.ts";
 import type { Random } from "./random.ts";
 
@@ -18,6 +18,10 @@ export type Point =
 export interface Plan {
   readonly operation: Operation;
   readonly fault: FaultName;
+  /** Strikes right before it. */
+  readonly also?: FaultName;
+  /** It is taken away no earlier than so long after it. */
+  readonly lastsMs?: number;
   /** VM whose machine the fault is about. */
   readonly victim: string;
   readonly point: Point;
@@ -40,6 +44,8 @@ const PORT = 18_000;
 const MOMENT_MS = 700;
 const RECONCILE_MS = 500;
 const DELAY_MS = 1500;
+const LASTS_MS = 2500;
+const KILLS = ["kill-monitor", "kill-vmm", "kill-workload"] as const;
 
 /** Steps by the operation they were seen in; `reconcile` are those of a start. */
 export type KnownSteps = ReadonlyMap<string, ReadonlySet<string>>;
@@ -62,11 +68,11 @@ export function choosePlan(
     fault: random.weighted(faultWeights(driver)),
     victim: random.chance(0.7) ? operation.target : other(),
     point: choosePoint(random, steps.get(operation.name), MOMENT_MS),
+    ...(random.chance(0.15) && { also: random.pick(KILLS) }),
+    ...(random.chance(0.15) && { lastsMs: random.below(LASTS_MS) }),
     next: {
       delayMs: random.chance(0.3) ? random.below(DELAY_MS) : 0,
-      meanwhile: random.chance(0.25)
-        ? random.pick(["kill-monitor", "kill-vmm", "kill-workload"] as const)
-        : "nothing",
+      meanwhile: random.chance(0.25) ? random.pick(KILLS) : "nothing",
       meanwhileVictim: other(),
       ...(random.chance(0.3) && {
         again: choosePoint(random, steps.get("reconcile"), RECONCILE_MS),
@@ -94,7 +100,12 @@ function chooseOperation(
   model: Model,
   busy: readonly string[],
 ): Operation {
-  const free = NAMES.filter((name) => !busy.includes(name));
+  const isFree = (name: string) => {
+    const known = model.vms.get(name);
+    return !busy.includes(name) && (known === undefined || !isOpen(known));
+  };
+  const free = NAMES.filter(isFree);
+  if (free.length === 0) return { name: "nothing", target: "a" };
   if (random.chance(0.12)) {
     const target = random.pick(KINDS);
     if (!busy.includes(target)) {

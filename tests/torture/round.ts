@@ -10,6 +10,7 @@ import { keeps, outputLog, readNumbers, typeLine } from "./guests.ts";
 import { Broken, type Host } from "./host.ts";
 import type { Excuses } from "./model.ts";
 import {
+  abandon,
   begin,
   excuseAny,
   excuseInterrupted,
@@ -67,6 +68,7 @@ export async function runRound(world: World, plan: Plan): Promise<Outcome> {
     ask(world, operation, gone.signal)
   );
   const isStruck = await strike(scene, plan, asked);
+  await pause(plan.lastsMs ?? 0);
   await settled(asked, PATIENCE_MS);
   await fault.lift?.(scene);
   const wrong = await answers(world, plan, asked);
@@ -126,11 +128,14 @@ function ask(
 
 async function strike(
   scene: Scene,
-  { point, fault }: Plan,
+  { point, fault, also = "nothing" }: Plan,
   asked: readonly Asked[],
 ): Promise<boolean> {
   const { host } = scene;
-  const { strike } = faultOf(fault);
+  const strike = async (scene: Scene) => {
+    await faultOf(also).strike(scene);
+    return await faultOf(fault).strike(scene);
+  };
   const isOver = () => asked[0]?.answer !== undefined;
   if ("afterMs" in point) {
     await settled(asked.slice(0, 1), point.afterMs);
@@ -168,6 +173,9 @@ async function answers(
       continue;
     }
     finish(model, operation, answer);
+    if (fault === "client-gone" && answer.kind === "cut") {
+      abandon(model, operation);
+    }
     if (answer.kind === "fault" && answer.code === "bug") {
       wrong.push(`${what} met a bug: ${answer.message}`);
     }

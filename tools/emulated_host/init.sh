@@ -1,6 +1,6 @@
 #!/bin/sh
 # Process 1 of the emulated host: makes it a host, runs one command, says how that ended, powers off.
-# /control is a folder of run.ts: `command` is read from it, `up` and `status` are written to it.
+# /control is a folder of run.ts: `command` is read from it; `status` is written to it at the end, `alive` all the time.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -14,10 +14,10 @@ mount -t cgroup2 cgroup /sys/fs/cgroup
 hostname emulated
 ip link set lo up
 modprobe kvm_amd
-# As udev has it: VMMs are members of its group.
+# As udev would: not root's alone. VMMs, which have users of their own, are members of its group.
 chown root:104 /dev/kvm
 chmod 660 /dev/kvm
-echo up >/control/up
+(while echo >/control/alive; do sleep 5; done) &
 # The second serial port is the command's output, as it is written.
 stty -F /dev/ttyS1 raw -echo
 cd /share
@@ -26,4 +26,4 @@ echo $? >/control/status
 sync
 # Until the last of the output is sent.
 stty -F /dev/ttyS1 raw -echo
-poweroff -f 2>/dev/null || busybox poweroff -f
+exec busybox poweroff -f

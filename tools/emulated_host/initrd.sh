@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # First program of the emulated host: finds its disk and the folders it shares, and goes on with /control/init.
 b=/bin/busybox
-$b mkdir /dev /proc /sys
+$b mkdir -p /dev
 $b mount -t devtmpfs dev /dev
 while read -r module; do $b insmod "/modules/$module"; done </modules/order
 tries=0

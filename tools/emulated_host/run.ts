@@ -14,9 +14,20 @@ export const NO_RESULT = 125;
 const QEMU = "qemu-system-x86_64";
 const INIT = new URL("init.sh", import.meta.url).pathname;
 const TRIES = 2;
-/** It has come up after some ten seconds, or it will not. */
-const UP_MS = 120_000;
+/** It comes up in some ten seconds, and then says that it lives every few. */
+const HUNG_MS = 120_000;
+const LOOK_MS = 5_000;
 const LAST_LINES = 30;
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+type End =
+  | "ended too early"
+  | "hung"
+  | "was not done in time"
+  | "was interrupted";
+
+/** Another try of a host that was too slow would be too slow again. */
+const MAY_BE_CHANCE: readonly End[] = ["ended too early", "hung"];
 
 export interface HostOptions {
   readonly image: Image;
@@ -35,32 +46,34 @@ export interface HostOptions {
 /** Resolves with the command's exit code, or `NO_RESULT`. */
 export async function runInEmulatedHost(options: HostOptions): Promise<number> {
   for (let attempt = 1;; attempt++) {
-    const status = await runOnce(options);
-    if (status !== undefined) return status;
-    if (attempt === TRIES) return NO_RESULT;
+    const result = await runOnce(options);
+    if (typeof result === "number") return result;
+    if (attempt === TRIES || !MAY_BE_CHANCE.includes(result)) return NO_RESULT;
     options.say("Trying once more");
   }
 }
 
-async function runOnce(options: HostOptions): Promise<number | undefined> {
+/** The command's exit code, or what became of the host in its place. */
+async function runOnce(options: HostOptions): Promise<number | End> {
   const control = await Deno.makeTempDir({ prefix: "volant-emulated-" });
   try {
     await Deno.copyFile(INIT, `${control}/init`);
     await Deno.writeTextFile(`${control}/command`, `${options.command}\n`);
-    const why = await boot(options, control);
+    await Deno.writeTextFile(`${control}/alive`, "");
+    const end = await boot(options, control);
     const status = await readIfThere(`${control}/status`);
     if (/^\d+\n$/.test(status)) return Number(status);
     const console = await readIfThere(`${control}/console`);
-    options.say(`Cannot tell how the command ended: the host ${why}`);
+    options.say(`Cannot tell how the command ended: the host ${end}`);
     options.say(console.trimEnd().split("\n").slice(-LAST_LINES).join("\n"));
-    return undefined;
+    return end;
   } finally {
     await Deno.remove(control, { recursive: true });
   }
 }
 
-/** Resolves once it is over, with what became of it. */
-async function boot(options: HostOptions, control: string): Promise<string> {
+/** Resolves once it is over. */
+async function boot(options: HostOptions, control: string): Promise<End> {
   const qemu = new Deno.Command("setpriv", {
     // Nothing of it outlives this program, whatever ends that.
     args: ["--pdeathsig", "KILL", "--", QEMU, ...qemuArgs(options, control)],
@@ -68,27 +81,32 @@ async function boot(options: HostOptions, control: string): Promise<string> {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  let why = "powered off too early";
-  const end = (reason: string) => {
+  let why: End = "ended too early";
+  const end = (reason: End) => {
     why = reason;
     qemu.kill("SIGKILL");
   };
-  const late = setTimeout(
-    () => end(`was not done after ${options.limitMs / 1000} s`),
-    options.limitMs,
-  );
-  const down = setTimeout(async () => {
-    if (await readIfThere(`${control}/up`) !== "") return;
-    end(`had not come up after ${UP_MS / 1000} s`);
-  }, UP_MS);
+  const interrupt = () => end("was interrupted");
+  const late = setTimeout(() => end("was not done in time"), options.limitMs);
+  const look = setInterval(async () => {
+    if (await isHung(control)) end("hung");
+  }, LOOK_MS);
+  for (const name of SIGNALS) Deno.addSignalListener(name, interrupt);
   try {
     for await (const bytes of qemu.stdout) options.onOutput(bytes);
     await qemu.status;
   } finally {
     clearTimeout(late);
-    clearTimeout(down);
+    clearInterval(look);
+    for (const name of SIGNALS) Deno.removeSignalListener(name, interrupt);
   }
   return why;
+}
+
+/** The emulated host writes that file every few seconds. */
+async function isHung(control: string): Promise<boolean> {
+  const { mtime } = await Deno.stat(`${control}/alive`);
+  return Date.now() - (mtime?.getTime() ?? 0) > HUNG_MS;
 }
 
 function qemuArgs(

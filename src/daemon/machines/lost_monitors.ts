@@ -23,7 +23,7 @@ export async function lostMonitors(folder: string): Promise<LostMonitor[]> {
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const runDir = await monitoredDir(name, folder);
-    if (runDir === undefined || await mayHold(name, runDir)) continue;
+    if (runDir === undefined || mayHold(name, runDir)) continue;
     const start = await startTime(name);
     if (start === undefined) continue;
     lost.push({ pid: Number(name), start, runDir });
@@ -32,7 +32,7 @@ export async function lostMonitors(folder: string): Promise<LostMonitor[]> {
 }
 
 /** Whether the process has that very directory open, or is just about to. */
-async function mayHold(pid: string, runDir: string): Promise<boolean> {
+function mayHold(pid: string, runDir: string): boolean {
   const folder = `/proc/${pid}/fd`;
   try {
     const links = [...Deno.readDirSync(folder)].map(({ name }) =>

@@ -152,8 +152,12 @@ class MonitoredMachine implements Machine {
     return connection;
   }
 
-  hold(longestMs: number): Promise<Hold | undefined> {
-    return holdMachine(this.#run.monitorSocket, longestMs);
+  async hold(longestMs: number): Promise<Hold | undefined> {
+    const hold = await holdMachine(this.#run.monitorSocket, longestMs);
+    if (hold === undefined && await this.#isOutOfReach()) {
+      throw outOfReach(this.#run);
+    }
+    return hold;
   }
 
   [Symbol.dispose](): void {
@@ -194,6 +198,17 @@ class MonitoredMachine implements Machine {
     } finally {
       if (this.#connection !== undefined) close(this.#connection);
     }
+  }
+
+  /** Whether somebody removed the socket of a machine that runs. */
+  async #isOutOfReach(): Promise<boolean> {
+    if (await isThere(this.#run.monitorSocket)) return false;
+    // A monitor that ends removes it itself, after its last state.
+    const text = await readTextIfThere(this.#run.monitorState);
+    const { cause } = text === undefined
+      ? this.#state
+      : parseMachineState(text);
+    return cause === undefined && await this.#monitorLives();
   }
 
   async #monitorLives(): Promise<boolean> {
@@ -257,6 +272,14 @@ class MonitoredMachine implements Machine {
       await pause(RECONNECT_MS);
     }
   }
+}
+
+function outOfReach(run: RunDir): Fault {
+  return new Fault(
+    "wrong-state",
+    `Cannot hold the machine in "${run.path}": its monitor's socket was removed`,
+    { hint: "Restart that VM once" },
+  );
 }
 
 function notRunning(run: RunDir, cause?: unknown): Fault {

@@ -49,8 +49,8 @@ export class VmRemover {
 
   /** By whoever holds the VM's place in the queue. */
   async remove(vm: Vm): Promise<void> {
-    this.#context.deps.vms.markDeleting(vm);
-    step("delete:recorded");
+    // There may be no room to say it twice.
+    if (!vm.deleting) this.#mark(vm);
     try {
       await this.#removeMarked(vm);
     } catch (error) {
@@ -64,14 +64,18 @@ export class VmRemover {
    * cannot be written down is not begun.
    */
   async kill(vm: Vm): Promise<void> {
-    const { deps, keeper } = this.#context;
-    deps.vms.markDeleting(vm);
+    this.#mark(vm);
     try {
-      await keeper.live(vm)?.machine.kill();
+      await this.#context.keeper.live(vm)?.machine.kill();
     } catch (error) {
       this.#finishLater(vm);
       throw error;
     }
+  }
+
+  #mark(vm: Vm): void {
+    this.#context.deps.vms.markDeleting(vm);
+    step("delete:recorded");
   }
 
   /** One whose first start came to nothing: that it stays is no answer. */

@@ -17,6 +17,8 @@ import type { Vm } from "./vm.ts";
 export type Due = Pick<Vm, "id" | "name" | "restartAt">;
 
 const AT_A_TIME = 4;
+/** Pause before a start that could not even be written down is tried again. */
+const AGAIN_MS = 1000;
 
 export class Restarter {
   readonly #deps: VmDeps;
@@ -45,11 +47,7 @@ export class Restarter {
     if (restartAt === undefined) return;
     this.#startAt({ id, name, restartAt }, Date.parse(restartAt))
       .catch((error: unknown) => {
-        if (this.#signal.aborted) return;
-        this.#deps.log.error("Cannot start VM {vm} again: {error}", {
-          vm: name,
-          error,
-        });
+        if (!this.#signal.aborted) this.#cannot({ id, name, restartAt }, error);
       });
   }
 
@@ -57,8 +55,24 @@ export class Restarter {
     // A clock that was put back must not make it wait for longer.
     const left = Math.min(Math.max(atMs - Date.now(), 0), PAUSE_MAX_MS);
     await pause(left, this.#signal);
-    await this.#slots.run(async () => {
-      if (!this.#signal.aborted) await this.#start(due);
+    for (let tries = 0;; tries++) {
+      try {
+        return await this.#slots.run(async () => {
+          if (!this.#signal.aborted) await this.#start(due);
+        });
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        // A full disk, most likely: said once, for it may last.
+        if (tries === 0) this.#cannot(due, error);
+        await pause(AGAIN_MS, this.#signal);
+      }
+    }
+  }
+
+  #cannot({ name }: Due, error: unknown): void {
+    this.#deps.log.error("Cannot start VM {vm} again: {error}", {
+      vm: name,
+      error,
     });
   }
 }
