@@ -29,6 +29,14 @@ type End =
 /** Another try of a host that was too slow would be too slow again. */
 const MAY_BE_CHANCE: readonly End[] = ["ended too early", "hung"];
 
+/**
+ * With a periodic tick, an interrupt that is lost between two levels of
+ * virtualization is made good by the next; else a host that waits for it sleeps
+ * for ever. The rest is for speed.
+ */
+const KERNEL_WORDS =
+  "console=ttyS0 quiet reboot=t panic=-1 nohz=off highres=off mitigations=off nokaslr tsc=reliable no_timer_check random.trust_cpu=on";
+
 export interface HostOptions {
   readonly image: Image;
   /** A shell command, run in `share`. */
@@ -124,7 +132,7 @@ function qemuArgs(
     ...["-serial", `file:${control}/console`, "-serial", "stdio"],
     ...["-kernel", image.kernel, "-initrd", image.initrd],
     "-append",
-    "console=ttyS0 quiet reboot=t panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check random.trust_cpu=on",
+    KERNEL_WORDS,
     "-drive",
     `file=${image.disk},format=raw,if=none,id=disk,snapshot=on,cache=unsafe`,
     ...["-device", "virtio-blk-pci,drive=disk"],

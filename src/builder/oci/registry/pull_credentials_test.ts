@@ -117,8 +117,11 @@ Deno.test("requests that were refused with one token get the next one together",
     const isLayer = asked.kind === "blob" && asked.count === 1 &&
       here.registry.lines.length > 3;
     if (!isOld || !isLayer) return await misbehave(asked);
-    // All but the first are refused when the next token is there already.
-    if (layers++ > 0) {
+    // The first is refused when another is under way, the others when the next
+    // token is there already.
+    if (++layers === 1) {
+      await until("another layer is asked for", () => layers > 1);
+    } else {
       await until(
         "a new token was used",
         () =>
