@@ -90,9 +90,12 @@ const CASES: Readonly<Record<string, readonly [readonly Operation[], Plan]>> = {
     [CREATE],
     plan(remove, "full-disk", "delete:recorded"),
   ],
-  "a restart that is due while the disk is full comes with room": [
+  "a restart that is due while the disk fails comes once it is well": [
     [{ ...CREATE, spec: { ...SPEC, restart: "always" } }],
-    plan(nothing, "full-disk", "none", {}, { also: "kill-vmm", lastsMs: 2500 }),
+    plan(nothing, "read-only-disk", "none", {}, {
+      also: { fault: "kill-vmm", beforeMs: 500 },
+      lastsMs: 2500,
+    }),
   ],
   "a machine that lost its socket while no daemon ran is taken up": [
     [CREATE],

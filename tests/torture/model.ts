@@ -59,8 +59,8 @@ export function isOpen({ openUntil }: Known): boolean {
   return openUntil > performance.now();
 }
 
-/** A restart that is due is begun within this time. */
-const OVERDUE_MS = 20_000;
+/** A restart that comes so soon is waited for. */
+const SOON_MS = 2000;
 /** No pause before a restart is longer. */
 const PAUSE_MAX_MS = 60_000;
 
@@ -189,7 +189,7 @@ function judgeStatus(known: Known, vm: Seen, { causes }: Excuses): string[] {
     return mayBePending ? [] : [`VM ${name} is pending, though it was started`];
   }
   if (at !== undefined) {
-    const isDue = Date.parse(at) + OVERDUE_MS < Date.now();
+    const isDue = Date.parse(at) < Date.now() + SOON_MS;
     const isFar = Date.parse(at) > Date.now() + PAUSE_MAX_MS;
     return [
       ...(asked === "stopped" ? [`VM ${name} is stopped, and restarts`] : []),
@@ -197,7 +197,7 @@ function judgeStatus(known: Known, vm: Seen, { causes }: Excuses): string[] {
         ? [`VM ${name} restarts without a policy`]
         : []),
       ...(isFar ? [`VM ${name} is started again as late as ${at}`] : []),
-      ...(isDue ? [`VM ${name} was to be started again at ${at}`] : []),
+      ...(isDue ? [`VM ${name} is not started again at ${at}`] : []),
     ];
   }
   if (asked === "running" && restartPolicy(spec) === "always") {

@@ -18,8 +18,8 @@ export type Point =
 export interface Plan {
   readonly operation: Operation;
   readonly fault: FaultName;
-  /** Strikes right before it. */
-  readonly also?: FaultName;
+  /** Strikes so long before it. */
+  readonly also?: { readonly fault: FaultName; readonly beforeMs: number };
   /** It is taken away no earlier than so long after it. */
   readonly lastsMs?: number;
   /** VM whose machine the fault is about. */
@@ -44,6 +44,7 @@ const PORT = 18_000;
 const MOMENT_MS = 700;
 const RECONCILE_MS = 500;
 const DELAY_MS = 1500;
+const BEFORE_MS = 1500;
 const LASTS_MS = 2500;
 const KILLS = ["kill-monitor", "kill-vmm", "kill-workload"] as const;
 
@@ -68,7 +69,9 @@ export function choosePlan(
     fault: random.weighted(faultWeights(driver)),
     victim: random.chance(0.7) ? operation.target : other(),
     point: choosePoint(random, steps.get(operation.name), MOMENT_MS),
-    ...(random.chance(0.15) && { also: random.pick(KILLS) }),
+    ...(random.chance(0.15) && {
+      also: { fault: random.pick(KILLS), beforeMs: random.below(BEFORE_MS) },
+    }),
     ...(random.chance(0.15) && { lastsMs: random.below(LASTS_MS) }),
     next: {
       delayMs: random.chance(0.3) ? random.below(DELAY_MS) : 0,

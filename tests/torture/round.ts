@@ -128,12 +128,15 @@ function ask(
 
 async function strike(
   scene: Scene,
-  { point, fault, also = "nothing" }: Plan,
+  { point, fault, also }: Plan,
   asked: readonly Asked[],
 ): Promise<boolean> {
   const { host } = scene;
   const strike = async (scene: Scene) => {
-    await faultOf(also).strike(scene);
+    if (also !== undefined) {
+      await faultOf(also.fault).strike(scene);
+      await pause(also.beforeMs);
+    }
     return await faultOf(fault).strike(scene);
   };
   const isOver = () => asked[0]?.answer !== undefined;

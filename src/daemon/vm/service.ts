@@ -202,13 +202,15 @@ export class VmService {
         vm.wanted === "running" && !isLive(vm.status) && !vm.deleting;
       if (!isStill) return;
       this.#deps.log.info("Starting VM {vm} again", { vm: name });
-      await this.#start(vm, new Date(), "policy").catch((error) =>
+      await this.#start(vm, new Date(), "policy").catch((error) => {
+        // Not even that could be written down: it stays due.
+        if (this.#deps.vms.find(name)?.restartAt === restartAt) throw error;
         // Memory or the disk, most likely: it is tried again, ever more seldom.
         this.#deps.log.error("Cannot start VM {vm} again: {error}", {
           vm: name,
           error,
-        })
-      );
+        });
+      });
     });
   }
 
