@@ -165,7 +165,7 @@ class Reading {
   }
 
   async #end(entry: TarEntry): Promise<void> {
-    if (entry.size > JSON_BYTES_MAX) {
+    if (!isPlain(entry)) {
       throw damaged(`its ${CONTENTS_NAME} is larger than any`);
     }
     const frame = this.#input.frameDigest();
@@ -189,6 +189,7 @@ class Reading {
 
 /** Why the daemon could not finish it. */
 async function failureIn(entry: TarEntry): Promise<Error> {
+  if (!isPlain(entry)) return damaged(`its ${FAILURE_NAME} is larger than any`);
   const text = new TextDecoder().decode(await collected(entry.content()));
   try {
     const { code, error, hint } = JSON.parse(text);
@@ -229,8 +230,13 @@ function keptFields(
   return { path, kind, mode, uid, gid, mtime, size };
 }
 
+/** Small, and without holes: a few bytes of an archive can claim many. */
+function isPlain({ size, parts }: Pick<TarEntry, "size" | "parts">): boolean {
+  return size <= JSON_BYTES_MAX && parts === undefined;
+}
+
 async function whole(entry: BackupEntry): Promise<Uint8Array> {
-  if (entry.size > JSON_BYTES_MAX || entry.parts !== undefined) {
+  if (!isPlain(entry)) {
     throw damaged(`its ${entry.path} is not as it should be`);
   }
   return await collected(entry.stored());

@@ -165,3 +165,22 @@ Deno.test("a file in very many parts is written in as many as can be read", () =
     299_999 * 16384 + 4096,
   );
 });
+
+Deno.test("a few bytes that claim to be very many are not read out", async () => {
+  for (const name of ["volant-backup.json", "failure.json", "contents.json"]) {
+    await using folder = await testFolder();
+    const header = `{"format":1,"volant":"1","schema":6,"artifacts":true}`;
+    await Deno.writeTextFile(`${folder.path}/volant-backup.json`, header);
+    await run("truncate", ["-s", "1T", `${folder.path}/${name}`]);
+    const names = [...new Set(["volant-backup.json", name])];
+    const archive = `${folder.path}.tar`;
+    await run("tar", [
+      ...["-c", "--sparse", "--format=posix", "-C", folder.path],
+      ...["-f", archive, ...names],
+    ]);
+    await assert.rejects(readBackup(pieces(await Deno.readFile(archive))), {
+      name: "ArchiveProblem",
+    });
+    await Deno.remove(archive);
+  }
+});
