@@ -19,6 +19,8 @@ export type Driver = "qemu" | "simulated";
 const DISK = "200m";
 const START_MS = 60_000;
 const STOP_MS = 30_000;
+/** A host that is short of memory takes its time to end a process. */
+const GONE_MS = 120_000;
 /** Time in which a daemon that was told to must stand still. */
 const HELD_MS = 20_000;
 
@@ -280,7 +282,7 @@ export class Host implements AsyncDisposable {
       const left = this.processes();
       for (const { pid } of left) attempt(() => Deno.kill(pid, "SIGKILL"));
       return left.length === 0;
-    });
+    }, GONE_MS);
     await this.#daemon?.status;
     await this.#undo.disposeAsync();
   }
