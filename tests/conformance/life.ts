@@ -25,8 +25,9 @@ export async function boots(stage: Stage): Promise<void> {
     assert.equal(vm.status, "running");
     assert.equal(vm.hypervisor, stage.subject.hypervisor.name);
     const { vmm_ms = 0, kernel_ms = 0, workload_ms = 0 } = vm.boot ?? {};
+    // What a quick guest says at once is read at once.
     assert.ok(
-      0 < vmm_ms && vmm_ms < kernel_ms && kernel_ms < workload_ms,
+      0 < vmm_ms && vmm_ms <= kernel_ms && kernel_ms <= workload_ms,
       `the phases of a boot in their order: ${JSON.stringify(vm.boot)}`,
     );
   }

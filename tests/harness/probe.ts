@@ -12,6 +12,7 @@ const ASSETS = [
   "kernels/vmlinux-volant",
   "shim/shim",
   "shim/monitor",
+  "shim/simulated",
 ];
 
 export interface Ended {
