@@ -234,8 +234,8 @@ Deno.test("an ephemeral guest forgets what it wrote at each stop", async (t) => 
         filesBelow(`${volant.stateDir}/vms/${id}`).filter((path) =>
           !path.includes("/logs/")
         ),
-        [],
-        "no disk of its own",
+        [`${volant.stateDir}/vms/${id}/vm.json`],
+        "no disk of its own, only its record",
       );
     });
   }

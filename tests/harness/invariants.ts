@@ -222,8 +222,9 @@ const STATE_FILES = [
 const VM_FILES = [
   /^vm\.json$/,
   /^logs\/(output|console|vmm)\.log(\.\d+)?$/,
-  /^state\.ext4(\.made)?$/,
-  /^root\.img(\.made)?$/,
+  // A mark that a killed daemon had not renamed yet is written again.
+  /^state\.ext4(\.made(\.new)?)?$/,
+  /^root\.img(\.made(\.new)?)?$/,
 ];
 const RUN_FILES = [
   /^monitor\.(sock|state|state\.last)$/,

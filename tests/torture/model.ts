@@ -136,6 +136,8 @@ export class Model {
         isDown: vm.status !== "running",
         ...(vm.status === "running"
           ? { isDoubtful: false }
+          : vm.status === "starting"
+          ? {}
           : { isMaimed: false }),
       });
     }

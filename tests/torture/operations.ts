@@ -119,7 +119,7 @@ export function finish(
   if (name === "delete") model.update(target, { presence: "gone" });
   if (name === "start" || name === "restart") {
     model.update(target, {
-      ...{ wanted: "running", mayBePending: false, isMaimed: false },
+      ...{ wanted: "running", mayBePending: false },
     });
   }
   if (name === "stop" || name === "kill") {
