@@ -222,9 +222,8 @@ const STATE_FILES = [
 const VM_FILES = [
   /^vm\.json$/,
   /^logs\/(output|console|vmm)\.log(\.\d+)?$/,
-  // A mark that a killed daemon had not renamed yet is written again.
-  /^state\.ext4(\.made(\.new)?)?$/,
-  /^root\.img(\.made(\.new)?)?$/,
+  /^state\.ext4(\.made)?$/,
+  /^root\.img(\.made)?$/,
 ];
 const RUN_FILES = [
   /^monitor\.(sock|state|state\.last)$/,

@@ -25,6 +25,7 @@ import { isLive, type Vm } from "./vm.ts";
 import {
   endLostMonitors,
   endStrangers,
+  removeUnfinished,
   runDirectories,
   setForgottenAside,
 } from "./strangers.ts";
@@ -53,6 +54,7 @@ export async function reconcile(
   // Before anything is started in its place, and on its disk.
   await endLostMonitors(deps);
   const vms = deps.vms.list();
+  await removeUnfinished(deps, vms);
   const runs = await runDirectories(deps);
   // A record may also be older than its machine: one out of a copy.
   const found = await Promise.all(

@@ -5,11 +5,13 @@
  */
 
 import { until } from "../../lib/deadline.ts";
-import { makeDir } from "../../lib/files.ts";
+import { makeDir, removeIfThere } from "../../lib/files.ts";
 import { clearRunDir } from "../machines/clear_run_dir.ts";
 import { isAlive, killProcess } from "../machines/identity.ts";
 import { lostMonitors } from "../machines/lost_monitors.ts";
 import type { VmDeps } from "./deps.ts";
+import type { Vm } from "./vm.ts";
+import { vmDirs } from "./vm_dirs.ts";
 
 /** A machine that is killed may take so long to end. */
 const END_MS = 15_000;
@@ -92,6 +94,31 @@ export async function setForgottenAside(
     } catch (error) {
       log.error("Cannot move {folder} aside: {error}", {
         folder: `${folder}/${name}`,
+        error,
+      });
+    }
+  }
+}
+
+/**
+ * What an earlier daemon was writing into the folder of a VM when it was killed:
+ * a copy of a root may be large, and its VM may not be started soon.
+ */
+export async function removeUnfinished(
+  { folders, log }: VmDeps,
+  vms: readonly Pick<Vm, "id">[],
+): Promise<void> {
+  for (const { id } of vms) {
+    const { stateDir } = vmDirs(folders, id);
+    try {
+      for (const { name } of [...Deno.readDirSync(stateDir)]) {
+        if (name.endsWith(".new")) await removeIfThere(`${stateDir}/${name}`);
+      }
+    } catch (error) {
+      // One that was never started has none.
+      if (error instanceof Deno.errors.NotFound) continue;
+      log.error("Cannot clean up {folder}: {error}", {
+        folder: stateDir,
         error,
       });
     }
